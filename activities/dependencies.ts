@@ -1,0 +1,52 @@
+import type { Leases } from '../host/leases.ts';
+import type { StepContext } from '../host/progress.ts';
+import type { ScratchFolder } from '../host/scratch.ts';
+import type { Filesystem } from '../images/filesystem.ts';
+import type { BuildPlan, Recipe } from '../recipes/recipe.ts';
+import type { InputCache } from '../repositories/cache.ts';
+import type { Resolver } from '../repositories/resolver.ts';
+import type { Lock } from '../schema/lock.ts';
+import type { VmType } from '../schema/request.ts';
+import type { Store } from '../stores/store.ts';
+import type { GuestSpec, Vm } from '../vm/vm.ts';
+
+/** What the activities stand on. Put together in one place: workers/compose.ts. */
+export interface Dependencies {
+  /** Name of this host. */
+  host: string;
+  /** How long the workflow waits for this host when it is silent. */
+  graceSeconds: number;
+  directories: { scratch: string };
+  /** What a request may ask for at most. */
+  ceilings: Ceilings;
+  store: Store;
+  resolver: Resolver;
+  recipes: Readonly<Record<Recipe['kind'], Recipe>>;
+  inputs: Pick<InputCache, 'fetch' | 'path'>;
+  /** Only those that this host has proven, best first. */
+  vms: ReadonlyMap<VmType, Vm>;
+  filesystem: Filesystem;
+  guests: Guests;
+  leases: Leases;
+}
+
+/** Makes what a guest consists of. */
+export interface Guests {
+  /** Unpacks the fetched packages and sources of a lock into an empty folder; runs nothing of them. */
+  fillTree(of: { lock: Lock; plan: BuildPlan; tree: string }, context: StepContext): Promise<void>;
+  /** Lays kernel and toolkit into the scratch folder. */
+  prepareKernel(lock: Lock, scratch: ScratchFolder, context: StepContext): Promise<void>;
+  /** Writes the initramfs of one boot to where the spec says. */
+  writeInitramfs(scratch: ScratchFolder, spec: GuestSpec): Promise<void>;
+}
+
+export interface Ceilings {
+  cpus: number;
+  /** Absent: none. Any worker resolves, so the capacity of its own host says nothing of the hosts that may build. */
+  memoryMiB?: number;
+  diskMiB: number;
+  swapMiB: number;
+  totalSeconds: number;
+  logMiB: number;
+  artifactsMiB: number;
+}

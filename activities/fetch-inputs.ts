@@ -1,0 +1,15 @@
+import { activity } from './activity.ts';
+import type { HostActivities } from './contract.ts';
+import type { Dependencies } from './dependencies.ts';
+import { readLock, scratchOf } from './on-host.ts';
+
+type Needs = Pick<Dependencies, 'leases' | 'directories' | 'store' | 'inputs'>;
+
+export function fetchInputs(needs: Needs): HostActivities['fetchInputs'] {
+  return activity('fetch', async (context, lease, digest) => {
+    await scratchOf(needs, lease);
+    const lock = await readLock(needs, digest);
+    const files = [...lock.source.files, ...lock.base, ...lock.dependencies, lock.kernel];
+    return needs.inputs.fetch(files, context);
+  });
+}

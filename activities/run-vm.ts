@@ -1,0 +1,152 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Context, log } from '@temporalio/activity';
+import type { StepContext } from '../host/progress.ts';
+import type { BuildRequest } from '../schema/request.ts';
+import { type GuestSpec, VM_FILES, type Vm, type VmStatus } from '../vm/vm.ts';
+import { logStream } from '../workflows/names.ts';
+import { activity } from './activity.ts';
+import { Attempt } from './attempt.ts';
+import { bootOf, specOf } from './boot.ts';
+import type { HostActivities, Lease, VmOutcome, VmProgress } from './contract.ts';
+import type { Dependencies } from './dependencies.ts';
+import { leaseUse } from './lease-use.ts';
+import { LogCopier } from './log-copier.ts';
+import { readLock, scratchOf, vmOf } from './on-host.ts';
+import { type ExplainInstall, vmOutcome } from './vm-outcome.ts';
+
+const LOOK_MILLISECONDS = 500;
+
+type Phase = GuestSpec['phase'];
+
+/** A boot and what waits for it. */
+interface Watched {
+  vm: Vm;
+  folder: string;
+  spec: GuestSpec;
+  explainInstall: ExplainInstall;
+  copier: LogCopier;
+  attempt: Attempt;
+}
+
+/**
+ * Boots the guest for a phase, or finds the one that an earlier attempt booted, and waits for its end. The VM outlives
+ * the worker: an attempt that is stopped kills it only where the build is cancelled or has moved on.
+ */
+export function runVm(dependencies: Dependencies): HostActivities['runVm'] {
+  return activity(
+    (_lease, _request, _lock, phase) => phase,
+    async (context: StepContext, lease: Lease, request: BuildRequest, lock: string, phase: Phase) => {
+      const watched = await begin(dependencies, lease, request, lock, phase);
+      return waitForEnd(watched, lease, context);
+    },
+  );
+}
+
+async function begin(
+  dependencies: Dependencies,
+  lease: Lease,
+  request: BuildRequest,
+  digest: string,
+  phase: Phase,
+): Promise<Watched> {
+  const { store, recipes, guests } = dependencies;
+  const scratch = await scratchOf(dependencies, lease);
+  const vm = vmOf(dependencies, lease);
+  const folder = scratch.vm(phase);
+  const stream = logStream(Context.current().info.workflowExecution?.runId ?? '');
+  const attempt = new Attempt(Context.current(), lease.graceSeconds);
+  // Before anything is started or adopted: a thawed worker finds out here that another attempt has begun.
+  await attempt.beat();
+  // A VM that an earlier attempt left lives on from here: what is read below may take longer than its deadline.
+  if ((await vm.status(folder)).state === 'running') await vm.renew(folder, attempt.deadline());
+  const boot = await bootOf(scratch, phase, () => store.logSize(stream));
+  const lock = await readLock(dependencies, digest);
+  const recipe = recipes[request.recipe.kind];
+  const spec = specOf(scratch, request, recipe.plan(request, lock), phase, boot);
+  if ((await vm.status(folder)).state === 'absent') {
+    await guests.writeInitramfs(scratch, spec);
+    await vm.start(folder, spec, attempt.deadline());
+  }
+  const copier = new LogCopier(store, stream, join(folder, VM_FILES.log), boot.logBase);
+  const explainInstall: ExplainInstall = (command, lines) =>
+    recipe.explainInstallFailure(lock, command, lines);
+  return { vm, folder, spec, explainInstall, copier, attempt };
+}
+
+async function waitForEnd(watched: Watched, lease: Lease, context: StepContext): Promise<VmOutcome> {
+  const { vm, folder, spec, attempt, explainInstall } = watched;
+  const ended = new AbortController();
+  let latest: VmProgress | undefined;
+  const report = (status: VmStatus) => {
+    latest = progressOf(spec.phase, status);
+    context.report(latest);
+  };
+  const beating = attempt.keepBeating(
+    () => latest,
+    (deadline) => vm.renew(folder, deadline),
+    AbortSignal.any([ended.signal, context.signal]),
+  );
+  try {
+    const status = await lookUntilEnd(watched, report, context.signal);
+    return await vmOutcome(spec, status, folder, explainInstall);
+  } catch (error) {
+    if (context.signal.aborted) await stop(vm, folder, lease);
+    throw error;
+  } finally {
+    ended.abort();
+    await beating;
+  }
+}
+
+/** Returns once the VM has ended and the whole log is in the store. */
+async function lookUntilEnd(
+  { vm, folder, copier, attempt }: Watched,
+  report: (status: VmStatus) => void,
+  signal: AbortSignal,
+): Promise<VmStatus> {
+  for (;;) {
+    // First the state, then the log: what an ended VM has written is all there.
+    const status = await vm.status(folder);
+    report(status);
+    const isOver = status.state !== 'running';
+    const copied = await copier
+      .copy(() => attempt.isCurrent() && !signal.aborted)
+      .catch((error: unknown) => {
+        // While the VM runs its log waits on the host's disk for the store to come back.
+        if (isOver) throw error;
+        log.warn('the log could not be copied into the store', { error });
+        return false;
+      });
+    if (isOver && copied) return status;
+    await sleep(LOOK_MILLISECONDS, undefined, { signal });
+  }
+}
+
+function progressOf(phase: Phase, { seconds, logBytes, sample }: VmStatus): VmProgress {
+  return {
+    what: phase,
+    done: seconds,
+    unit: 'seconds',
+    phase,
+    seconds,
+    logBytes,
+    ...(sample === undefined ? {} : { sample }),
+  };
+}
+
+/**
+ * What an attempt does when told to stop: the deadline bounds a VM that is left and that nobody comes back for.
+ */
+async function stop(vm: Vm, folder: string, lease: Lease): Promise<void> {
+  const { cancellationDetails, client, info } = Context.current();
+  if (cancellationDetails?.cancelRequested) return vm.kill(folder);
+  const isLost = cancellationDetails?.notFound || cancellationDetails?.timedOut;
+  if (!isLost || info.workflowExecution === undefined) return;
+  try {
+    const use = await leaseUse(client, info.workflowExecution, lease.id);
+    if (use === 'abandoned') await vm.kill(folder);
+  } catch (error) {
+    log.warn('could not find out whether the build goes on; its VM is left to its deadline', { error });
+  }
+}

@@ -1,0 +1,88 @@
+import type { Command } from 'commander';
+import { shortId } from '../../workflows/names.ts';
+import { configurationOf, openContext } from '../context.ts';
+import { explainFailure } from '../explain.ts';
+import { duration, printable } from '../printable.ts';
+import type { BuildReport } from '../report.ts';
+import { positive } from '../request-options.ts';
+import { progressText } from '../watch.ts';
+
+export function addStatusCommand(program: Command): void {
+  const command = program
+    .command('status')
+    .summary('one build, or the newest ones')
+    .description('Shows a build, also after Temporal has forgotten it; without ID the newest builds.')
+    .argument('[id]', 'a package (its newest build), package/digest, or 4 digits of the digest or more')
+    .option('--json', 'as JSON')
+    .option('--limit <n>', 'how many builds in the list', positive, 20);
+  command.action(async (text: string | undefined, options: { json?: boolean; limit: number }) => {
+    const context = await openContext(await configurationOf(command), 'store');
+    const { slipway } = context;
+    if (text === undefined) {
+      const reports = await slipway.list(options.limit);
+      console.log(options.json ? JSON.stringify(reports, null, 2) : listText(reports));
+      return;
+    }
+    const report = await slipway.status(await slipway.find(text));
+    const url = slipway.webUrl(report);
+    if (options.json)
+      console.log(JSON.stringify({ ...report, ...(url === undefined ? {} : { webUrl: url }) }, null, 2));
+    else console.log(reportText(report, url));
+  });
+}
+
+function listText(reports: readonly BuildReport[]): string {
+  if (reports.length === 0) return 'No builds yet. Start one: slipway build hello';
+  return reports
+    .map((report) => {
+      const id = shortId(report.id).padEnd(32);
+      const version = report.result?.package.version ?? '';
+      return `${report.state.padEnd(10)} ${id} ${report.startedAt}  ${tookOf(report).padEnd(12)} ${version}`.trimEnd();
+    })
+    .join('\n');
+}
+
+function tookOf({ startedAt, endedAt }: BuildReport): string {
+  return duration((Date.parse(endedAt ?? new Date().toISOString()) - Date.parse(startedAt)) / 1000);
+}
+
+function reportText(report: BuildReport, url: string | undefined): string {
+  const { status, result, failure } = report;
+  const what = result?.package ?? status?.package;
+  const where =
+    result === undefined ? status : { host: result.host, vm: `${result.vm.type} (${result.vm.isolation})` };
+  const phases = Object.entries(result?.statistics.phaseSeconds ?? status?.phaseSeconds ?? {});
+  return printable(
+    [
+      `${report.state}  ${report.id}`,
+      `run      ${report.run}`,
+      ...(what === undefined ? [] : [`package  ${what.name} ${what.version}`]),
+      `started  ${report.startedAt}${report.endedAt === undefined ? '' : `, ended ${report.endedAt}`} (${tookOf(report)})`,
+      ...runningLines(report),
+      ...(where?.host === undefined ? [] : [`host     ${where.host}, VM ${where.vm}`]),
+      ...(phases.length === 0
+        ? []
+        : [`phases   ${phases.map(([phase, seconds]) => `${phase} ${duration(seconds)}`).join(', ')}`]),
+      ...(result === undefined ? [] : [`results  ${result.artifacts.length}, log ${result.log.size} bytes`]),
+      ...(url === undefined ? [] : [`web ui   ${url}`]),
+      ...(failure === undefined ? [] : ['', explainFailure(failure)]),
+    ].join('\n'),
+  );
+}
+
+function runningLines({ state, status, steps }: BuildReport): string[] {
+  if (state !== 'running') return [];
+  if (status === undefined)
+    return ['waiting  no worker answers: start one with slipway dev or slipway worker'];
+  const since = duration(Math.max(0, (Date.now() - Date.parse(status.phaseSince)) / 1000));
+  return [
+    `phase    ${status.phase} for ${since}`,
+    ...(status.waiting === undefined ? [] : [`waiting  ${status.waiting.type}: ${status.waiting.message}`]),
+    ...steps.flatMap(({ activity, attempt, progress, lastFailure }) => [
+      ...(progress === undefined
+        ? []
+        : [`step     ${activity}: ${progressText(progress)}`.replace(/: $/, '')]),
+      ...(attempt > 1 ? [`retry    ${activity}, attempt ${attempt}: ${lastFailure ?? 'timed out'}`] : []),
+    ]),
+  ];
+}

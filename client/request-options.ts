@@ -1,0 +1,217 @@
+import { readFile } from 'node:fs/promises';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type BuildRequestInput, ISOLATIONS, VmType } from '../schema/request.ts';
+import { parseMiB } from '../schema/size.ts';
+import { parseSeconds } from './durations.ts';
+import { UsageError } from './exit-codes.ts';
+
+/** What the options of `build` leave behind. */
+export interface RequestOptions {
+  request?: string;
+  cpus?: number;
+  memory?: number;
+  disk?: number;
+  swap?: number;
+  jobs?: number;
+  profile?: string[];
+  buildOption?: string[];
+  parts?: ('any' | 'all' | 'source')[];
+  extraPackage?: string[];
+  isolation?: (typeof ISOLATIONS)[number];
+  vm?: VmType;
+  timeout?: number;
+  bootTimeout?: number;
+  heartbeatTimeout?: number;
+  silenceTimeout?: number;
+  logLimit?: number;
+  artifactsLimit?: number;
+  artifactFiles?: number;
+  repository?: string[];
+  keyring?: string;
+  sourceKeyring?: string;
+}
+
+/** Adds an option for each part of the request. */
+export function addRequestOptions(command: Command): Command {
+  return command
+    .optionsGroup('The guest:')
+    .option('--cpus <n>', 'CPUs of the guest', whole)
+    .option('--memory <size>', 'memory of the guest, for instance "4 GiB"', size)
+    .option('--disk <size>', 'disk of the guest', size)
+    .option('--swap <size>', 'swap of the guest', size)
+    .addOption(new Option('--isolation <least>', 'least isolation that is accepted').choices(ISOLATIONS))
+    .addOption(new Option('--vm <type>', 'one VM type and no other').choices(VmType.options))
+    .optionsGroup('The package:')
+    .option('--jobs <n>', 'parallel jobs (default: the CPUs of the guest)', whole)
+    .option(
+      '--build-option <word>',
+      'a word for DEB_BUILD_OPTIONS, for instance nocheck; repeatable',
+      collect,
+    )
+    .option('--profile <name>', 'a build profile; repeatable', collect)
+    .option('--parts <list>', 'what to build: any, all, source; comma-separated', words)
+    .option(
+      '--extra-package <name>',
+      'a package to install beside the build dependencies; repeatable',
+      collect,
+    )
+    .optionsGroup('Where packages come from:')
+    .option(
+      '--repository <line>',
+      '"<uri> <suite> <component>…"; repeatable; replaces the configured ones',
+      collect,
+    )
+    .option('--keyring <file>', 'keyring that must have signed the repositories')
+    .option('--source-keyring <file>', 'the .dsc must be signed by a key of this keyring')
+    .optionsGroup('Limits:')
+    .option('--timeout <time>', 'whole run of one VM, for instance "2 h"', seconds)
+    .option('--boot-timeout <time>', 'until the guest says its first word', seconds)
+    .option('--heartbeat-timeout <time>', 'silence of the guest itself', seconds)
+    .option('--silence-timeout <time>', 'silence of the log', seconds)
+    .option('--log-limit <size>', 'size of the log', size)
+    .option('--artifacts-limit <size>', 'size of all artifacts together', size)
+    .option('--artifact-files <n>', 'number of artifacts', whole)
+    .optionsGroup('Request:')
+    .option('--request <file>', 'a request as JSON (slipway schema request); other options go over it');
+}
+
+/** The files whose digests a request carries in their place; uploaded by whoever calls. */
+export interface Uploads {
+  source?: BuildRequestInput['recipe']['source'];
+  keyring?: string;
+  sourceKeyring?: string;
+}
+
+/**
+ * The request that options, an optional request file and uploaded files say. Not validated yet.
+ * @throws UsageError where the parts do not go together or the file is no JSON
+ */
+export async function requestFrom(options: RequestOptions, uploads: Uploads): Promise<unknown> {
+  const base = options.request === undefined ? {} : await readRequest(options.request);
+  if (options.keyring !== undefined && options.repository === undefined) {
+    throw new UsageError('--keyring needs --repository.', 'Name the repositories that it belongs to.');
+  }
+  const said = merged(base, {
+    recipe: {
+      source: uploads.source,
+      keyring: uploads.sourceKeyring,
+      options: {
+        parts: options.parts,
+        jobs: options.jobs,
+        buildOptions: options.buildOption,
+        profiles: options.profile,
+        extraPackages: options.extraPackage,
+      },
+    },
+    repositories: options.repository?.map((line) => repository(line, uploads.keyring)),
+    vm: { isolation: options.isolation, type: options.vm },
+    resources: {
+      cpus: options.cpus,
+      memoryMiB: options.memory,
+      diskMiB: options.disk,
+      swapMiB: options.swap,
+    },
+    limits: {
+      totalSeconds: options.timeout,
+      bootSeconds: options.bootTimeout,
+      heartbeatSeconds: options.heartbeatTimeout,
+      logSilenceSeconds: options.silenceTimeout,
+      logMiB: options.logLimit,
+      artifactsMiB: options.artifactsLimit,
+      artifactFiles: options.artifactFiles,
+    },
+  });
+  if (options.request === undefined && uploads.source === undefined) {
+    throw new UsageError(
+      'Nothing to build is named.',
+      'Give a source package (hello), a URL or path of a .dsc, a folder, or --request.',
+    );
+  }
+  // Only where the request file says no kind: one that it says wrongly is for the check to name.
+  const { recipe } = said;
+  return isSection(recipe) ? { ...said, recipe: { kind: 'debian', ...recipe } } : said;
+}
+
+async function readRequest(file: string): Promise<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(await readFile(file, 'utf8'));
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+  } catch (error) {
+    throw new UsageError(`The request ${file} cannot be read: ${(error as Error).message}`);
+  }
+  throw new UsageError(
+    `The request ${file} is no JSON object.`,
+    'slipway schema request shows what it may say.',
+  );
+}
+
+/**
+ * `over` on `base`, section by section; what is undefined says nothing, lists and sources replace. A section of the base
+ * that is none stays as it is, for the check to name.
+ */
+function merged(base: Record<string, unknown>, over: Record<string, unknown>): Record<string, unknown> {
+  const result = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    if (value === undefined) continue;
+    if (key === 'source' || !isSection(value)) {
+      result[key] = value;
+      continue;
+    }
+    const under = base[key] === undefined ? {} : base[key];
+    if (!isSection(under)) continue;
+    const below = merged(under, value);
+    if (Object.keys(below).length > 0) result[key] = below;
+  }
+  return result;
+}
+
+function isSection(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function repository(line: string, keyring: string | undefined): unknown {
+  const [uri, suite, ...components] = line.trim().split(/\s+/);
+  if (uri === undefined || suite === undefined || components.length === 0) {
+    throw new UsageError(
+      `"${line}" is no repository.`,
+      'Write URI, suite and components: --repository "<uri> bookworm main contrib"',
+    );
+  }
+  return { uris: [uri], suites: [suite], components, ...(keyring === undefined ? {} : { keyring }) };
+}
+
+function collect(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
+
+function words(value: string): string[] {
+  return value.split(',').map((word) => word.trim());
+}
+
+function whole(value: string): number {
+  if (!/^[0-9]+$/.test(value)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(value);
+}
+
+/** A whole number from 1. @throws InvalidArgumentError */
+export function positive(value: string): number {
+  const number = whole(value);
+  if (number < 1) throw new InvalidArgumentError('It must be 1 or more.');
+  return number;
+}
+
+function size(value: string): number {
+  return argument(parseMiB, value);
+}
+
+function seconds(value: string): number {
+  return argument(parseSeconds, value);
+}
+
+function argument(parse: (text: string) => number, value: string): number {
+  try {
+    return parse(value);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}

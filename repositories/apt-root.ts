@@ -1,0 +1,105 @@
+import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { writeFileAtomic } from '../host/atomic-file.ts';
+import { type RunOptions, run } from '../host/run.ts';
+import type { Proxies } from './proxies.ts';
+
+/**
+ * An apt that knows nothing of the machine but its proxies: sources, lists, status, preferences and caches of its own.
+ * The machine's configuration is not read at all, since it may well switch off what we rely on (`Check-Valid-Until`,
+ * for instance).
+ */
+export interface AptRoot {
+  readonly directory: string;
+  /** Runs a command of apt in it. */
+  run(argv: readonly [string, ...string[]], options?: RunOptions): ReturnType<typeof run>;
+}
+
+export interface AptRootOptions {
+  /** Absolute; made where it is missing. */
+  directory: string;
+  architecture: string;
+  proxies: Proxies;
+  /** Text of its sources file, deb822; absent: the folder has one or needs none. */
+  sources?: string;
+  /** Text of its dpkg status. Default: nothing is installed. */
+  status?: string;
+}
+
+/** apt's own folder of the machine: only the keyrings that it trusts are taken from it. */
+const MACHINE = '/etc/apt';
+
+export async function createAptRoot(options: AptRootOptions): Promise<AptRoot> {
+  const { directory, sources = '', status = '' } = options;
+  for (const folder of ['etc/sources.list.d', 'lists/partial', 'cache/archives/partial']) {
+    await mkdir(join(directory, folder), { recursive: true });
+  }
+  await writeFileAtomic(join(directory, 'etc/sources.list.d/slipway.sources'), sources);
+  await writeFile(join(directory, 'status'), status);
+  await writeFileAtomic(join(directory, 'apt.conf'), await configuration(options));
+  return {
+    directory,
+    run: (argv, settings = {}) =>
+      run(argv, {
+        ...settings,
+        cwd: directory,
+        env: {
+          ...options.proxies.environment,
+          ...settings.env,
+          APT_CONFIG: join(directory, 'apt.conf'),
+          // Else the host's own choice of build profiles would select the dependencies.
+          DEB_BUILD_PROFILES: '',
+        },
+      }),
+  };
+}
+
+async function configuration({ directory, architecture, proxies }: AptRootOptions): Promise<string> {
+  const settings: [name: string, value: string][] = [
+    ['Dir', directory],
+    ['Dir::Etc', join(directory, 'etc')],
+    ['Dir::Etc::main', '/dev/null'],
+    ['Dir::Etc::parts', '/dev/null'],
+    ['Dir::Etc::sourcelist', '/dev/null'],
+    ['Dir::Etc::sourceparts', join(directory, 'etc/sources.list.d')],
+    ['Dir::Etc::preferences', '/dev/null'],
+    ['Dir::Etc::preferencesparts', '/dev/null'],
+    ['Dir::Etc::netrc', '/dev/null'],
+    ['Dir::Etc::netrcparts', '/dev/null'],
+    ['Dir::Etc::trusted', join(MACHINE, 'trusted.gpg')],
+    ['Dir::Etc::trustedparts', join(MACHINE, 'trusted.gpg.d')],
+    ['Dir::State', directory],
+    ['Dir::State::lists', join(directory, 'lists')],
+    ['Dir::State::status', join(directory, 'status')],
+    ['Dir::State::extended_states', join(directory, 'extended_states')],
+    ['Dir::Cache', join(directory, 'cache')],
+    ['Dir::Log', join(directory, 'log')],
+    ['APT::Architecture', architecture],
+    ['APT::Architectures::', architecture],
+    ['APT::Install-Recommends', 'false'],
+    ['APT::Install-Suggests', 'false'],
+    ['APT::Sandbox::User', await sandboxUser(directory)],
+    ['Acquire::Languages', 'none'],
+    ['Acquire::Check-Date', 'true'],
+    ['Acquire::Check-Valid-Until', 'true'],
+    ['Acquire::AllowInsecureRepositories', 'false'],
+    ['Acquire::AllowWeakRepositories', 'false'],
+    ['Acquire::AllowDowngradeToInsecureRepositories', 'false'],
+    // What --print-uris prints: without it MD5 where an index has it.
+    ['Acquire::ForceHash', 'SHA256'],
+    // Any repository that cannot be read is an error, not a warning with old lists.
+    ['APT::Update::Error-Mode', 'any'],
+  ];
+  return [...settings.map(([name, value]) => `${name} "${value}";`), ...proxies.apt, ''].join('\n');
+}
+
+/**
+ * apt's download methods give up root for `_apt`, who must then reach our folder: where a folder above it is closed to
+ * others (a checkout in a home folder) they stay root.
+ */
+async function sandboxUser(directory: string): Promise<'_apt' | 'root'> {
+  for (let folder = directory; ; folder = dirname(folder)) {
+    if (((await stat(folder)).mode & 0o001) === 0) return 'root';
+    if (folder === dirname(folder)) return '_apt';
+  }
+}

@@ -1,0 +1,168 @@
+import { access, mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { withFileLock } from '../host/file-lock.ts';
+import { CommandFailed, run } from '../host/run.ts';
+import { SlipwayFailure } from '../schema/failures.ts';
+import { type AptRepository, aptSources, describeRepositories } from './apt-repository.ts';
+import { type AptRoot, createAptRoot } from './apt-root.ts';
+import { rejectedRepositories, updateFailure } from './apt-update.ts';
+import { type Proxies, readProxies } from './proxies.ts';
+import { type IndexTarget, indexTargets, releaseField, releaseFiles } from './releases.ts';
+
+export interface HostSourcesOptions {
+  /** Absolute folder for the Release files; made where it is missing. */
+  directory: string;
+  signal?: AbortSignal;
+  /** apt's folder of the machine. Default `/etc/apt`. */
+  etc?: string;
+  /** Default `/etc/os-release`. */
+  osRelease?: string;
+  /** Folder of the distribution's keyrings. Default `/usr/share/keyrings`. */
+  keyrings?: string;
+  /** Default: read from this machine. */
+  proxies?: Proxies;
+}
+
+/** Suites beside the release itself that belong to it; backports and proposed updates do not. */
+const PARTS = ['', '-updates', '-security'];
+
+/** Seconds that one look may wait for another. */
+const LOCK_SECONDS = 120;
+
+/** Only Release files are of interest here. */
+const NO_INDEXES = ['Packages', 'Sources'].flatMap((name) => [
+  '-o',
+  `Acquire::IndexTargets::${name === 'Packages' ? 'deb' : 'deb-src'}::${name}::DefaultEnabled=false`,
+]);
+
+/**
+ * The repositories of the machine's own distribution and release among its apt sources, whatever their format (apt
+ * parses them), whether or not `apt-get update` ever ran here, and be they `deb` only: source packages come with them.
+ *
+ * Which of them are the distribution's is not a matter of names (others use the same suite names, and anybody can write
+ * `Origin: Debian`): a repository is, if its Release file is signed by the distribution's archive keyring
+ * (`<keyrings>/<ID>-archive-keyring.gpg`, from the package of that name) and its Codename is VERSION_CODENAME or the
+ * updates or security part of it. Third parties fail the first test, other releases and backports the second.
+ *
+ * @throws SlipwayFailure HostUnfit where there is none, with what to write into the configuration; DownloadFailed,
+ *   InputRejected (expired)
+ */
+export async function hostRepositories(options: HostSourcesOptions): Promise<AptRepository[]> {
+  const { id, codename } = await release(options.osRelease ?? '/etc/os-release');
+  const keyring = await archiveKeyring(options.keyrings ?? '/usr/share/keyrings', id, codename);
+  const candidates = group(await machineTargets(options.etc ?? '/etc/apt', options.signal), keyring);
+  const found = candidates.length === 0 ? [] : await genuine(candidates, codename, options);
+  if (found.length === 0) {
+    throw none(
+      id,
+      codename,
+      `none of them is signed by ${keyring}: ${describeRepositories(candidates) || '(none)'}`,
+    );
+  }
+  return found;
+}
+
+async function release(path: string): Promise<{ id: string; codename: string }> {
+  const text = await readFile(path, 'utf8');
+  const value = (name: string) => new RegExp(`^${name}=["']?([a-z0-9._-]+)["']?$`, 'm').exec(text)?.[1] ?? '';
+  return { id: value('ID'), codename: value('VERSION_CODENAME') };
+}
+
+async function archiveKeyring(folder: string, id: string, codename: string): Promise<string> {
+  for (const ending of ['gpg', 'pgp']) {
+    const path = join(folder, `${id}-archive-keyring.${ending}`);
+    if (await exists(path)) return path;
+  }
+  throw none(id, codename, `the keyring ${join(folder, `${id}-archive-keyring.gpg`)} is missing`);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** What apt makes of the machine's sources, without asking for any Release file. */
+async function machineTargets(etc: string, signal: AbortSignal | undefined): Promise<IndexTarget[]> {
+  const settings = ['-o', `Dir::Etc=${etc}`];
+  const machine: Pick<AptRoot, 'run'> = { run: (argv, more) => run([...argv, ...settings], more) };
+  return await indexTargets(machine, signal, ['--no-release-info']);
+}
+
+/** One repository for each URI and suite; those that cannot be fetched over the network or have no suite are left out. */
+function group(targets: readonly IndexTarget[], keyring: string): AptRepository[] {
+  const found = new Map<string, { uri: string; suite: string; components: Set<string> }>();
+  for (const { uri, suite, component } of targets) {
+    if (!/^(https?|file):/.test(uri) || suite.endsWith('/') || component === '') continue;
+    const known = found.get(`${uri} ${suite}`) ?? { uri, suite, components: new Set<string>() };
+    known.components.add(component);
+    found.set(`${uri} ${suite}`, known);
+  }
+  return [...found.values()].map(({ uri, suite, components }) => ({
+    uris: [uri],
+    suites: [suite],
+    components: [...components],
+    signedBy: keyring,
+  }));
+}
+
+/** Those whose Release files apt accepts with that keyring alone, and that are of this release. */
+async function genuine(
+  candidates: readonly AptRepository[],
+  codename: string,
+  { directory, signal, proxies }: HostSourcesOptions,
+): Promise<AptRepository[]> {
+  const entries = candidates.map((each) => ({ ...each, keyrings: [each.signedBy ?? ''] }));
+  const { stdout } = await run(['dpkg', '--print-architecture']);
+  const folder = join(directory, 'machine');
+  await mkdir(folder, { recursive: true });
+  const names = PARTS.map((part) => codename + part);
+  const look = async () => {
+    const root = await createAptRoot({
+      directory: folder,
+      architecture: stdout.trim(),
+      proxies: proxies ?? (await readProxies()),
+      sources: aptSources(entries),
+    });
+    const strangers = await readReleases(root, signal);
+    const accepted = await releaseFiles(root, await indexTargets(root, signal, ['--no-release-info']));
+    return candidates.filter(({ uris: [uri], suites: [suite] }) => {
+      const of = accepted.find(({ target }) => target.uri === uri && target.suite === suite);
+      if (of === undefined || strangers.some((line) => line.includes(`${uri} ${suite}:`))) return false;
+      return names.includes(releaseField(of.bytes, 'Codename'));
+    });
+  };
+  return await withFileLock(join(folder, 'lock'), LOCK_SECONDS, look, signal);
+}
+
+/** Fetches the Release files; returns a line for each repository that the keyring did not sign. */
+async function readReleases(root: AptRoot, signal: AbortSignal | undefined): Promise<string[]> {
+  try {
+    await root.run(['apt-get', 'update', '-q', ...NO_INDEXES], signal === undefined ? {} : { signal });
+    return [];
+  } catch (error) {
+    if (!(error instanceof CommandFailed)) throw error;
+    const rejected = rejectedRepositories(error.stderr);
+    const signature = rejected.filter((line) => /NO_PUBKEY|is not signed|Release file/.test(line));
+    if (rejected.length === 0 || signature.length < rejected.length) throw updateFailure(error);
+    return signature;
+  }
+}
+
+function none(id: string, codename: string, why: string): SlipwayFailure {
+  return new SlipwayFailure(
+    'HostUnfit',
+    `the apt sources of this machine have no repository of ${id || 'its distribution'} ${codename}: ${why}`,
+    {
+      advice: [
+        'Write the repositories into the worker configuration:',
+        'repositories:',
+        `  - uris: [<URI of a ${id || 'Debian'} mirror>]`,
+        `    suites: [${codename || '<suite>'}]`,
+        '    components: [main]',
+        `    signedBy: /usr/share/keyrings/${id || 'debian'}-archive-keyring.gpg`,
+      ].join('\n'),
+    },
+  );
+}

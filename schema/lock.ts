@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { Digest } from './digest.ts';
+import { Architecture } from './request.ts';
+
+/** One file that goes into a build, pinned. `urls` are tried in order; none: the file is a blob in the store. */
+export const InputFile = z.strictObject({
+  name: z.string().min(1).max(255),
+  urls: z.array(z.string()).max(20),
+  size: z.int().min(0).describe('Bytes'),
+  sha256: Digest,
+});
+export type InputFile = z.infer<typeof InputFile>;
+
+export const LockedPackage = InputFile.extend({
+  package: z.string(),
+  version: z.string(),
+  architecture: z.string(),
+});
+export type LockedPackage = z.infer<typeof LockedPackage>;
+
+/** The outcome of resolution: each file that goes into the build root and the guest. Lies in the store by digest. */
+export const Lock = z.strictObject({
+  version: z.literal(1),
+  architecture: Architecture,
+  source: z.strictObject({
+    name: z.string(),
+    version: z.string(),
+    dsc: z.string(),
+    files: z.array(InputFile),
+  }),
+  /** Essential packages, build-essential and fakeroot: what many builds share. Sorted by package name. */
+  base: z.array(LockedPackage),
+  /** What this build adds to the base. Sorted by package name. */
+  dependencies: z.array(LockedPackage),
+  /** The distribution's kernel package that the guest boots. */
+  kernel: LockedPackage,
+  /** What was consulted: each Release file with its digest and date (ISO 8601). */
+  repositories: z.array(
+    z.strictObject({
+      uri: z.string(),
+      suite: z.string(),
+      components: z.array(z.string()),
+      release: Digest,
+      date: z.string(),
+    }),
+  ),
+});
+export type Lock = z.infer<typeof Lock>;

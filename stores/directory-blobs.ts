@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { ignoreMissing, syncFolder } from '../host/atomic-file.ts';
+import type { Digest } from '../schema/digest.ts';
+import { SlipwayFailure } from '../schema/failures.ts';
+import type { Root } from './directory-root.ts';
+import { checkedDigest } from './names.ts';
+import { BlobMissing } from './store.ts';
+
+/** Bytes read at a time: memory does not grow with a blob. */
+const CHUNK = 1024 * 1024;
+const DEFAULT_LIMIT = 64 * 1024 * 1024;
+
+/** `blobs/<first two digits>/<digest>`: written aside, verified, then renamed into place. */
+export async function putFile(
+  root: Root,
+  source: string,
+  digest: Digest,
+  signal?: AbortSignal,
+): Promise<void> {
+  const path = blobPath(root, digest);
+  await using file = await openSource(source);
+  // A blob of another size was damaged after it was written: it is written anew.
+  const kept = await sizeOf(path);
+  if (kept === file.size) return syncFolder(dirname(path));
+  await writeAside(root, path, async (target) => {
+    const found = await copy(file.handle, source, target, signal);
+    if (found === digest) return;
+    throw new SlipwayFailure('InputRejected', `${source} has SHA-256 ${found}, expected was ${digest}`);
+  });
+}
+
+export async function putBytes(root: Root, bytes: Uint8Array): Promise<Digest> {
+  const digest = createHash('sha256').update(bytes).digest('hex');
+  const path = blobPath(root, digest);
+  if ((await sizeOf(path)) === bytes.length) await syncFolder(dirname(path));
+  else await writeAside(root, path, (target) => target.writeFile(bytes));
+  return digest;
+}
+
+export async function blobSize(root: Root, digest: Digest): Promise<number | undefined> {
+  const size = await sizeOf(blobPath(root, digest));
+  if (size === undefined) await root.confirm();
+  return size;
+}
+
+export async function readBlob(root: Root, digest: Digest): Promise<Readable> {
+  return (await openBlob(root, digest)).createReadStream({ highWaterMark: CHUNK });
+}
+
+export async function readBytes(root: Root, digest: Digest, limit = DEFAULT_LIMIT): Promise<Uint8Array> {
+  await using handle = await openBlob(root, digest);
+  const { size } = await handle.stat();
+  if (size > limit) throw new RangeError(`blob ${digest} has ${size} bytes, the limit is ${limit}`);
+  const bytes = await handle.readFile();
+  const found = createHash('sha256').update(bytes).digest('hex');
+  if (found === digest) return bytes;
+  const path = blobPath(root, digest);
+  throw new SlipwayFailure('StoreUnavailable', `${path} is damaged: its content has SHA-256 ${found}`, {
+    advice: `Check the disk of the store, then delete ${path}: who uploads it again puts it right.`,
+  });
+}
+
+async function openBlob(root: Root, digest: Digest): Promise<FileHandle> {
+  const handle = await open(blobPath(root, digest)).catch(ignoreMissing);
+  if (handle !== undefined) return handle;
+  await root.confirm();
+  throw new BlobMissing(digest, root.path);
+}
+
+/** What cannot be read here is the caller's file, not the store. */
+async function openSource(path: string) {
+  try {
+    const handle = await open(path);
+    const { size } = await handle.stat();
+    return { handle, size, [Symbol.asyncDispose]: () => handle.close() };
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+/** Copies all of a file in one pass and returns the digest of what was written. */
+async function copy(
+  source: FileHandle,
+  path: string,
+  target: FileHandle,
+  signal: AbortSignal | undefined,
+): Promise<Digest> {
+  const hash = createHash('sha256');
+  const buffer = Buffer.allocUnsafe(CHUNK);
+  for (;;) {
+    signal?.throwIfAborted();
+    const { bytesRead } = await source.read(buffer).catch((error: unknown) => {
+      throw unreadable(path, error);
+    });
+    if (bytesRead === 0) return hash.digest('hex');
+    const chunk = buffer.subarray(0, bytesRead);
+    hash.update(chunk);
+    await target.writeFile(chunk);
+  }
+}
+
+/** A reader finds nothing under the path, or all that `write` wrote; what fails leaves nothing. */
+async function writeAside(
+  root: Root,
+  path: string,
+  write: (target: FileHandle) => Promise<void>,
+): Promise<void> {
+  const temporary = root.temporary();
+  try {
+    {
+      await using target = await open(temporary, 'wx', 0o444);
+      await write(target);
+      await target.sync();
+    }
+    await root.makeFolder(dirname(path));
+    await rename(temporary, path);
+  } catch (error) {
+    await unlink(temporary).catch(ignoreMissing);
+    throw error;
+  }
+  await syncFolder(dirname(path));
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  return (await stat(path).catch(ignoreMissing))?.size;
+}
+
+function blobPath(root: Root, digest: Digest): string {
+  return join(root.path, 'blobs', checkedDigest(digest).slice(0, 2), digest);
+}
+
+function unreadable(path: string, cause: unknown): SlipwayFailure {
+  return new SlipwayFailure('InputRejected', `${path} cannot be read: ${(cause as Error).message}`, {
+    cause,
+  });
+}

@@ -1,0 +1,36 @@
+import { defineConfig } from 'vitest/config';
+
+/** `fast`: units and contracts on real files. `temporal`: workflows on a real server. `guests`: real guests, slow. */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'fast',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.temporal.test.ts', 'test/**/*.guest.test.ts'],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'temporal',
+          include: ['test/**/*.temporal.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          // Each has a server of its own, and mostly they wait.
+          maxWorkers: 2,
+        },
+      },
+      {
+        test: {
+          name: 'guests',
+          include: ['test/**/*.guest.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});

@@ -1,0 +1,129 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { bootTime } from '../host/boot-time.ts';
+import { SlipwayFailure } from '../schema/failures.ts';
+import type { VmType } from '../schema/request.ts';
+import { ControlReader } from './control-records.ts';
+import { FILES } from './folder.ts';
+import { killAll } from './kill.ts';
+import type { GuestSpec, Vm } from './vm.ts';
+
+/** What a host found out about one of its VM types. */
+export interface VmProbe {
+  type: VmType;
+  works: boolean;
+  /** From its start to the first word of the guest; only where it works. */
+  seconds?: number;
+  /** For a person: how fast it booted, or why not and what to do. */
+  reason: string;
+  /** What to do, once more by itself; only where it does not work. */
+  advice?: string;
+}
+
+export interface ProbeOptions {
+  /** Tried one after the other; each has `seconds` to bring a guest to userland. */
+  candidates: readonly { vm: Vm; seconds: number }[];
+  /** Kernel image. */
+  kernel: string;
+  /** Writes the initramfs of that boot to `spec.initramfs`. */
+  writeInitramfs(spec: GuestSpec): Promise<void>;
+  /** Existing folder; empty again afterwards. */
+  scratch: string;
+}
+
+/**
+ * Which VM types really work here. A device that opens proves nothing, so each boots a guest up to its first word
+ * within a time limit; nothing of it is left afterwards.
+ */
+export async function probeVmTypes(options: ProbeOptions): Promise<VmProbe[]> {
+  const probes: VmProbe[] = [];
+  for (const { vm, seconds } of options.candidates) probes.push(await probe(vm, seconds, options));
+  return probes;
+}
+
+/** Ends what a process that was killed while it probed has left running in its `scratch`; the folder stays. */
+export async function killProbes(scratch: string): Promise<void> {
+  for (const name of await readdir(scratch)) {
+    if (name.startsWith(PREFIX)) await killAll(vmFolder(join(scratch, name)));
+  }
+}
+
+const PREFIX = 'probe-';
+
+function vmFolder(base: string): string {
+  return join(base, 'vm');
+}
+
+async function probe(vm: Vm, seconds: number, options: ProbeOptions): Promise<VmProbe> {
+  const base = await mkdtemp(join(options.scratch, PREFIX));
+  const folder = vmFolder(base);
+  try {
+    await mkdir(folder);
+    const spec = await specIn(base, options.kernel, seconds);
+    await options.writeInitramfs(spec);
+    const started = performance.now();
+    await vm.start(folder, spec, bootTime() + seconds + 60);
+    const failure = await firstWord(vm, folder, spec.nonce);
+    const took = Math.round((performance.now() - started) / 100) / 10;
+    if (failure !== undefined) return { type: vm.type, works: false, ...explain(vm.type, failure, seconds) };
+    return { type: vm.type, works: true, seconds: took, reason: `a guest booted in ${took} s` };
+  } catch (error) {
+    if (!(error instanceof SlipwayFailure)) throw error;
+    return { type: vm.type, works: false, ...reasonOf(error) };
+  } finally {
+    await vm.kill(folder);
+    await rm(base, { recursive: true });
+  }
+}
+
+/** The disk is empty: the guest speaks before it looks at it. */
+async function specIn(base: string, kernel: string, seconds: number): Promise<GuestSpec> {
+  const disk = join(base, 'disk');
+  const swap = join(base, 'swap');
+  for (const file of [disk, swap]) {
+    await writeFile(file, '', { mode: 0o600 });
+    await truncate(file, 1024 ** 2);
+  }
+  const limits = {
+    bootSeconds: seconds,
+    heartbeatSeconds: seconds,
+    logSilenceSeconds: seconds,
+    totalSeconds: 2 * seconds,
+    logBytes: 1024 ** 2,
+  };
+  return {
+    ...{ phase: 'build', nonce: randomBytes(16).toString('hex'), cpus: 1, memoryMiB: 256 },
+    ...{ disk, swap, kernel, initramfs: join(base, 'initramfs'), commands: [], limits },
+  };
+}
+
+/** Waits for the guest's first word. Returns why none came. */
+async function firstWord(vm: Vm, folder: string, nonce: string): Promise<SlipwayFailure | undefined> {
+  for (;;) {
+    const { state, end } = await vm.status(folder);
+    const records = new ControlReader(join(folder, FILES.control)).read();
+    if (records.some((record) => record.word === 'hello' && record.nonce === nonce)) return undefined;
+    if (state !== 'running') {
+      return end?.kind === 'broken'
+        ? new SlipwayFailure(end.failure, end.message)
+        : new SlipwayFailure('NoStatus', 'the guest ended without a word');
+    }
+    await sleep(50);
+  }
+}
+
+function explain(type: VmType, failure: SlipwayFailure, seconds: number): Pick<VmProbe, 'reason' | 'advice'> {
+  if (type !== 'kvm' || failure.type !== 'BootTimedOut') return reasonOf(failure);
+  const advice = 'Switch nested virtualization on there, or use the VM type qemu (emulation).';
+  const reason =
+    `/dev/kvm opens, but a guest does not come up within ${seconds} s. This host is most likely a virtual machine ` +
+    `itself, whose host does not pass hardware virtualization on. ${advice}`;
+  return { reason, advice };
+}
+
+function reasonOf(failure: SlipwayFailure): Pick<VmProbe, 'reason' | 'advice'> {
+  const { message, advice } = failure.details();
+  return { reason: `${message}. ${advice}`, advice };
+}

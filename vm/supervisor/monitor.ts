@@ -1,0 +1,70 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import type { MonitorCommand } from '../folder.ts';
+import { type MonitorState, QmpReceiver } from './qmp.ts';
+
+/** Characters kept of what the monitor prints as errors. */
+const SAID = 4096;
+
+/** A running QEMU (or what stands in for it), spoken to over QMP on its standard input and output. */
+export class Monitor {
+  readonly #child: ChildProcess;
+  readonly #qmp = new QmpReceiver();
+  /** Settles when it is gone and everything that it said was read. */
+  readonly gone: Promise<void>;
+  #said = '';
+  #isGone = false;
+
+  /** @param files become the descriptors 3, 4, … of the monitor and are closed here
+   *  @param changed called whenever there may be something new to judge */
+  constructor(command: MonitorCommand, files: readonly number[], changed: () => void) {
+    const [program, ...args] = command.argv;
+    this.#child = spawn(program, args, {
+      stdio: ['pipe', 'pipe', 'pipe', ...files],
+      env: { PATH: process.env.PATH, LC_ALL: 'C.UTF-8' },
+      cwd: '/',
+    });
+    for (const file of files) closeSync(file);
+    this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      if (this.#qmp.take(text)) changed();
+    });
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => this.#hear(text));
+    // A monitor that ends before it read this is found by its exit.
+    this.#child.stdin?.on('error', () => {});
+    this.#child.stdin?.write('{"execute":"qmp_capabilities"}\n');
+    this.#child.on('error', (error) => this.#hear(error.message));
+    this.gone = new Promise((resolve) => {
+      this.#child.on('close', () => {
+        this.#isGone = true;
+        resolve();
+        changed();
+      });
+    });
+  }
+
+  get state(): Readonly<MonitorState> {
+    return this.#qmp.state;
+  }
+
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /** The end of what it printed as errors. */
+  get said(): string {
+    return this.#said.trim();
+  }
+
+  /** How it ended: `exit code 1`, `SIGSEGV`. */
+  get ending(): string {
+    return this.#child.signalCode ?? `exit code ${this.#child.exitCode}`;
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  #hear(text: string): void {
+    this.#said = (this.#said + text).slice(-SAID);
+  }
+}

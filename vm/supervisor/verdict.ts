@@ -1,0 +1,33 @@
+import type { LetterBoxHeader } from '../../extraction/letter-box-header.ts';
+import type { GuestSpec, VmEnd } from '../vm.ts';
+import type { Cause } from './watchdogs.ts';
+
+/**
+ * How a boot ended, judged when nothing of QEMU runs any more. A valid status outweighs whatever came after it (a hang
+ * on the way down, a crash at power-off). Only the log's limit outweighs the status: whether a log is too large must not
+ * depend on when somebody looked.
+ */
+export function verdict(header: LetterBoxHeader | undefined, cause: Cause, spec: GuestSpec): VmEnd {
+  if (header === undefined || cause.failure === 'LogLimitExceeded') return { kind: 'broken', ...cause };
+  switch (header.result) {
+    case 'succeeded':
+      return { kind: 'succeeded' };
+    case 'failed':
+      return header.command < spec.commands.length
+        ? { kind: 'failed', command: header.command, exitCode: header.exitCode }
+        : broken('NoStatus', `the guest left a status of command ${header.command}, which it has not`);
+    case 'disk-full':
+      return broken('DiskFull', `command ${header.command} failed because the disk of the guest was full`);
+    case 'out-of-memory':
+      return broken(
+        'GuestOutOfMemory',
+        `command ${header.command} failed because the guest was out of memory`,
+      );
+    case 'names':
+      return broken('ArtifactsRejected', 'the name of a result has a control character in it');
+  }
+}
+
+function broken(failure: Cause['failure'], message: string): VmEnd {
+  return { kind: 'broken', failure, message };
+}

@@ -1,0 +1,89 @@
+import type { FailureType } from '../schema/failures.ts';
+import type { Isolation, VmType } from '../schema/request.ts';
+import type { VmStatistics } from '../schema/result.ts';
+
+/** One command that a guest runs: data, never text for a shell. */
+export interface GuestCommand {
+  argv: readonly [string, ...string[]];
+  /** The whole environment of the command. */
+  env: Readonly<Record<string, string>>;
+  /** `builder` is uid and gid 1000, without supplementary groups and capabilities. */
+  user: 'root' | 'builder';
+  /** Absolute folder in the build root. */
+  cwd: string;
+}
+
+/** What one boot of a guest is to do. */
+export interface GuestSpec {
+  phase: 'install' | 'build';
+  /** 32 hexadecimal digits, new for each boot: what the guest writes must carry it. */
+  nonce: string;
+  cpus: number;
+  memoryMiB: number;
+  /** Raw files on the host. */
+  disk: string;
+  swap: string;
+  kernel: string;
+  initramfs: string;
+  /** Run one after the other until one fails; all of them in one pid namespace. */
+  commands: readonly GuestCommand[];
+  /** Folder in the build root whose content is listed in the letter box; absent: an empty list. */
+  outputDirectory?: string;
+  limits: {
+    bootSeconds: number;
+    heartbeatSeconds: number;
+    logSilenceSeconds: number;
+    totalSeconds: number;
+    logBytes: number;
+  };
+}
+
+/** How a boot ended. */
+export type VmEnd =
+  /** All commands succeeded and the list is in the letter box. */
+  | { kind: 'succeeded' }
+  /** A command failed: its index and exit code (128 + signal where it was killed). */
+  | { kind: 'failed'; command: number; exitCode: number }
+  /** Anything else, with the failure that it is. */
+  | { kind: 'broken'; failure: FailureType; message: string };
+
+export interface VmStatus {
+  state: 'absent' | 'running' | 'ended';
+  /** Seconds since the VM was started. */
+  seconds: number;
+  /** Bytes of the log so far. */
+  logBytes: number;
+  /** What the guest last said of itself. */
+  sample?: { memoryMiB: number; diskMiB: number; swapMiB: number };
+  /** Only where ended. */
+  end?: VmEnd;
+  statistics?: VmStatistics;
+}
+
+/** Files in the folder of a VM that others may read while it runs and after. */
+export const VM_FILES = {
+  /** Standard output and error of the commands: opaque bytes, appended. */
+  log: 'log',
+  /** The kernel's own words. */
+  console: 'console',
+} as const;
+
+/**
+ * How a guest runs. A VM lives in a folder (root's, one per build and phase) and outlives the process that started it:
+ * every method finds it from the folder alone.
+ */
+export interface Vm {
+  readonly type: VmType;
+  readonly isolation: Isolation;
+  /**
+   * Starts the guest in `folder`, which exists and is empty; where one was started there already this does nothing.
+   * Returns when it is under way, not when it has booted. Zeroes the header of the swap first.
+   * @throws SlipwayFailure HostUnfit where a program is missing or a right lacks
+   */
+  start(folder: string, spec: GuestSpec, deadline: number): Promise<void>;
+  status(folder: string): Promise<VmStatus>;
+  /** Lets the VM live until `deadline`, in seconds of the boot-time clock (`bootTime()`); it never moves backwards. */
+  renew(folder: string, deadline: number): Promise<void>;
+  /** Ends the VM and waits until nothing of it is left; verified in /proc. Idempotent, also where none was started. */
+  kill(folder: string): Promise<void>;
+}

@@ -1,0 +1,77 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Dependencies } from '../activities/dependencies.ts';
+import { openLeases } from '../host/leases.ts';
+import { ext4 } from '../images/ext4.ts';
+import { recipes } from '../recipes/index.ts';
+import { createInputCache, type InputCache } from '../repositories/cache.ts';
+import { hostRepositories } from '../repositories/host-sources.ts';
+import { readProxies } from '../repositories/proxies.ts';
+import { type AptResolverOptions, createAptResolver } from '../repositories/resolve.ts';
+import { createDirectoryStore } from '../stores/directory.ts';
+import type { Vm } from '../vm/vm.ts';
+import { hostQueue } from '../workflows/names.ts';
+import type { Configuration } from './configuration.ts';
+import { createGuests } from './guests.ts';
+
+/** What a worker stands on, but for the VM types: those have to be proven first. */
+export interface Composition {
+  /** `vms` best first. */
+  dependencies(vms: readonly Vm[]): Dependencies;
+  inputs: InputCache;
+  /** Where the worker's own repositories and kernel come from. */
+  resolving: Omit<AptResolverOptions, 'download'>;
+  /** Closes kept connections. */
+  close(): void;
+}
+
+/** Wires everything together: the only place that knows which implementation stands behind which seam. */
+export async function compose(configuration: Configuration): Promise<Composition> {
+  const { directories, host, capacity, downloads, limits } = configuration;
+  for (const folder of Object.values(directories)) await mkdir(folder, { recursive: true });
+  // The store of another place is somebody's mount: made by us it would hide that it is not mounted.
+  const ownStore = join(configuration.home, 'store');
+  if (configuration.store.directory === ownStore) await mkdir(ownStore, { recursive: true });
+  const store = createDirectoryStore(configuration.store);
+  const proxies = await readProxies();
+  const inputs = createInputCache({
+    directory: join(directories.cache, 'inputs'),
+    store,
+    proxies: proxies.environment,
+    ...downloads,
+  });
+  const lists = join(directories.cache, 'lists');
+  const resolving = {
+    store,
+    repositories:
+      configuration.repositories ?? ((signal: AbortSignal) => hostRepositories({ directory: lists, signal })),
+    directory: lists,
+    kernelPackage: configuration.kernelPackage,
+    proxies,
+  };
+  const leases = await openLeases({
+    directory: join(directories.state, 'leases'),
+    host,
+    queue: hostQueue(host),
+    capacity,
+  });
+  return {
+    inputs,
+    resolving,
+    close: () => inputs.close(),
+    dependencies: (vms) => ({
+      host,
+      graceSeconds: configuration.temporal.graceSeconds,
+      directories,
+      ceilings: limits,
+      store,
+      resolver: createAptResolver({ ...resolving, download: inputs }),
+      recipes,
+      inputs,
+      vms: new Map(vms.map((vm) => [vm.type, vm])),
+      filesystem: ext4,
+      guests: createGuests({ inputs, cache: directories.cache, filesystem: ext4 }),
+      leases,
+    }),
+  };
+}

@@ -1,0 +1,124 @@
+import { fileURLToPath } from 'node:url';
+import { Client } from '@temporalio/client';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  type NativeConnection,
+  Worker,
+  type WorkerOptions,
+  type WorkflowBundle,
+} from '@temporalio/worker';
+import { createActivities } from '../activities/activities.ts';
+import type { Dependencies } from '../activities/dependencies.ts';
+import type { Architecture } from '../schema/request.ts';
+import { COMMON_QUEUE, hostQueue } from '../workflows/names.ts';
+import { keepClean, type Reaped, reap } from './janitor.ts';
+import { demandQueues } from './queues.ts';
+
+export interface HostWorkersOptions {
+  connection: NativeConnection;
+  namespace: string;
+  dependencies: Dependencies;
+  offer: { architecture: Architecture; memoryMiB: number };
+  /** Builds at the same time: bounds what runs on the host's own queue. */
+  builds: number;
+  /** How long short steps may go on once told to shut down, seconds. Default 0: the next worker repeats them. */
+  drainSeconds?: number;
+  /** Workflow code from `bundleWorkflows`; bundled here where absent. */
+  workflowBundle?: WorkflowBundle;
+  /** Hears what the janitor did. */
+  onReaped?: (pass: Reaped) => void;
+}
+
+/** What polls for one host. */
+export interface HostWorkers {
+  /** All that is polled. */
+  readonly queues: readonly string[];
+  /** Cleans up, then polls. Resolves once shut down and drained; VMs go on and wait for the next worker. */
+  run(): Promise<void>;
+  /** Idempotent. */
+  shutdown(): void;
+}
+
+/** The workflow code as one bundle, for several workers. */
+export function bundleWorkflows(): Promise<WorkflowBundle> {
+  return bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('../workflows/build.ts', import.meta.url)),
+    logger: new DefaultLogger('WARN'),
+  });
+}
+
+/** Steps that a build has on the host at once, compensations of another among them. */
+const STEPS_PER_BUILD = 4;
+
+export async function createHostWorkers(options: HostWorkersOptions): Promise<HostWorkers> {
+  const { connection, namespace, dependencies, offer, builds, drainSeconds = 0 } = options;
+  const activities = createActivities(dependencies);
+  const { resolveInputs, explainWait, publishResult, claimHost, ...onHost } = activities;
+  const drain = { shutdownGraceTime: drainSeconds * 1000, shutdownForceTime: (drainSeconds + 60) * 1000 };
+  const common: WorkerOptions = {
+    taskQueue: COMMON_QUEUE,
+    workflowBundle: options.workflowBundle ?? (await bundleWorkflows()),
+    activities: { resolveInputs, explainWait, publishResult },
+    maxConcurrentActivityTaskExecutions: 10,
+  };
+  const own: WorkerOptions = {
+    taskQueue: hostQueue(dependencies.host),
+    activities: onHost,
+    maxConcurrentActivityTaskExecutions: STEPS_PER_BUILD * builds,
+  };
+  const demands = demandQueues({ ...offer, vms: dependencies.vms.values() }).map(
+    (taskQueue): WorkerOptions => ({
+      taskQueue,
+      activities: { claimHost },
+      maxConcurrentActivityTaskExecutions: 2,
+      maxConcurrentActivityTaskPolls: 1,
+    }),
+  );
+  const workers = await Promise.all(
+    [common, own, ...demands].map((one) =>
+      // A cancel comes back with a heartbeat: it must not wait for 0.8 of the heartbeat time-out.
+      Worker.create({ connection, namespace, maxHeartbeatThrottleInterval: '2s', ...drain, ...one }),
+    ),
+  );
+  const client = new Client({ connection, namespace });
+  return together(workers, dependencies, client, options.onReaped ?? (() => undefined));
+}
+
+/** Workers that run and end as one: where one fails, all are shut down. */
+function together(
+  workers: readonly Worker[],
+  dependencies: Dependencies,
+  client: Client,
+  tell: (pass: Reaped) => void,
+): HostWorkers {
+  const stopped = new AbortController();
+  const shutdown = () => {
+    stopped.abort();
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  const orShutdown = (ending: Promise<void>) =>
+    ending.catch((error: unknown) => {
+      shutdown();
+      throw error;
+    });
+  return {
+    queues: workers.map(({ options }) => options.taskQueue),
+    shutdown,
+    run: async () => {
+      tell(await reap(dependencies, client));
+      const cleaning = Promise.allSettled([
+        orShutdown(keepClean(dependencies, client, tell, stopped.signal)),
+      ]);
+      const runs = workers.map((worker) => orShutdown(worker.run()));
+      // Told so before it polled: a worker lets go of its connection only after it ran.
+      if (stopped.signal.aborted) shutdown();
+      const polled = await Promise.allSettled(runs);
+      // The SDK shuts its workers down by itself where the process gets a signal.
+      stopped.abort();
+      const ends = [...polled, ...(await cleaning)];
+      const failed = ends.find((end) => end.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
+    },
+  };
+}

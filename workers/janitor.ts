@@ -1,0 +1,91 @@
+import { readdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import type { Dependencies } from '../activities/dependencies.ts';
+import { killVms } from '../activities/kill-vm.ts';
+import { leaseUse } from '../activities/lease-use.ts';
+import { bootId } from '../host/boot-time.ts';
+import type { LeaseRecord } from '../host/lease-record.ts';
+import { deleteScratch, scratchFolder } from '../host/scratch.ts';
+
+const ANSWER_MILLISECONDS = 3000;
+const EVERY_MILLISECONDS = 10_000;
+/** A lease that its run has not named after so long never reached it. */
+const UNNAMED_MILLISECONDS = 600_000;
+
+type Needs = Pick<Dependencies, 'host' | 'vms' | 'leases' | 'directories'>;
+
+export interface Reaped {
+  /** Ids of leases whose VM, scratch and place are gone now. */
+  reaped: string[];
+  /** Why others were left: Temporal did not answer, or something could not be removed. */
+  left: { id: string; reason: string }[];
+}
+
+/**
+ * Keeps the host clean until told to stop, one pass at a time. Each pass is handed to `tell` where it did something or
+ * could not.
+ */
+export async function keepClean(
+  needs: Needs,
+  client: Client,
+  tell: (pass: Reaped) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await sleep(EVERY_MILLISECONDS, undefined, { signal, ref: false }).catch(() => undefined);
+    if (!signal.aborted) tell(await reap(needs, client));
+  }
+}
+
+/**
+ * Removes what belongs to no open build: also run before polling, so that a host that comes back begins clean. A lease
+ * of another boot of the host is dead whatever its build says; what Temporal does not judge is left.
+ */
+export async function reap(needs: Needs, client: Client): Promise<Reaped> {
+  const result: Reaped = { reaped: [], left: [] };
+  const attempt = async (id: string, remove: () => Promise<boolean>) => {
+    try {
+      if (await remove()) result.reaped.push(id);
+    } catch (error) {
+      result.left.push({ id, reason: error instanceof Error ? error.message : String(error) });
+    }
+  };
+  for (const lease of await needs.leases.list()) {
+    await attempt(lease.id, async () => {
+      if (!(await isDead(client, lease))) return false;
+      await remove(needs, lease.id);
+      return true;
+    });
+  }
+  for (const { id } of await needs.leases.listCorrupt()) await attempt(id, () => remove(needs, id));
+  for (const id of await orphans(needs)) await attempt(id, () => remove(needs, id));
+  return result;
+}
+
+async function isDead(client: Client, lease: LeaseRecord): Promise<boolean> {
+  if (lease.bootId !== bootId()) return true;
+  const run = { workflowId: lease.build, runId: lease.run };
+  const use = await client.connection.withDeadline(Date.now() + ANSWER_MILLISECONDS, () =>
+    leaseUse(client, run, lease.id),
+  );
+  if (use !== 'unknown') return use === 'abandoned';
+  return Date.now() - Date.parse(lease.claimedAt) > UNNAMED_MILLISECONDS;
+}
+
+/** First the VM, then its disks, then the place: never two VMs where one may be. */
+async function remove({ vms, leases, directories }: Needs, id: string): Promise<true> {
+  await killVms({ vms }, scratchFolder(directories.scratch, id));
+  await deleteScratch(directories.scratch, id);
+  await leases.release(id);
+  return true;
+}
+
+/** Scratch folders of this host without a lease: a folder is made after its lease and deleted before it. */
+async function orphans({ host, leases, directories }: Needs): Promise<string[]> {
+  // In this order, or a lease made in between would be missed.
+  const names = await readdir(directories.scratch);
+  const held = new Set((await leases.list()).map(({ id }) => id));
+  const ours = new RegExp(`^${host}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-\\d+-\\d+$`);
+  return names.filter((name) => ours.test(name) && !held.has(name));
+}

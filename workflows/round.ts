@@ -1,0 +1,172 @@
+import { upsertMemo, workflowInfo } from '@temporalio/workflow';
+import type { Lease, ResolvedInputs } from '../activities/contract.ts';
+import type { FailureDetails } from '../schema/failures.ts';
+import type { Artifact, BuildResult, Statistics } from '../schema/result.ts';
+import { fetching, making, publishing, running, undoing, uploading } from './activity-classes.ts';
+import type { BuildProgress } from './build-progress.ts';
+import { Compensations } from './compensations.ts';
+import { LEASE_MEMO } from './names.ts';
+import { failureOf, isCancelled, isHostGone, verdict } from './verdict.ts';
+
+/** What a round on a host made: of a failed build as much as there was. */
+interface Made {
+  failure?: FailureDetails;
+  artifacts: Artifact[];
+  statistics: Pick<Statistics, 'install' | 'build' | 'downloadedBytes' | 'inputBytes'>;
+}
+
+/**
+ * The steps on one host, from its lease to the result, of which everything then is in the store. Whatever happens, the
+ * host is left clean, and its place is free before anything else is done.
+ */
+export async function round(
+  lease: Lease,
+  inputs: ResolvedInputs,
+  progress: BuildProgress,
+): Promise<BuildResult> {
+  const compensations = new Compensations();
+  const undo = (what: string) => undoing(lease, `${what} on ${lease.host}`);
+  compensations.before('release the lease', () => undo('release the lease').releaseLease(lease));
+  upsertMemo({ [LEASE_MEMO]: lease.id });
+  progress.claimed(lease);
+  try {
+    compensations.before('delete the scratch', () => undo('delete the scratch').deleteScratch(lease));
+    const made = await make(lease, inputs, progress, () =>
+      compensations.before('kill the VM', () => undo('kill the VM').killVm(lease)),
+    );
+    progress.enter('upload');
+    const files = made.artifacts.filter(({ kind }) => kind === 'file').length;
+    const { log } = await whileStoreIsAway(progress, () =>
+      uploading(lease, `${files} files and the log`).uploadArtifacts(lease, made.artifacts),
+    );
+    progress.enter('publish');
+    return compose(lease, inputs, progress, made, log);
+  } catch (error) {
+    if (isHostGone(error)) compensations.abandon();
+    throw error;
+  } finally {
+    await compensations.run();
+  }
+}
+
+/** The commit point; any worker can do it. */
+export async function publish(result: BuildResult, progress: BuildProgress): Promise<BuildResult> {
+  const published = await whileStoreIsAway(progress, () => publishing(result.outcome).publishResult(result));
+  return published.result;
+}
+
+/**
+ * Does a step again for as long as only the store is away, also where the attempts of one activity are used up: what
+ * was built is on the disk of its host and waits.
+ */
+async function whileStoreIsAway<T>(progress: BuildProgress, step: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      const done = await step();
+      progress.goOn();
+      return done;
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure?.type !== 'StoreUnavailable' || isCancelled(error)) throw error;
+      progress.wait(failure);
+    }
+  }
+}
+
+/** Runs the steps that make the artifacts; a failure of the package itself is an outcome. */
+async function make(
+  lease: Lease,
+  inputs: ResolvedInputs,
+  progress: BuildProgress,
+  beforeVm: () => void,
+): Promise<Made> {
+  const made: Made = { artifacts: [], statistics: { downloadedBytes: 0, inputBytes: 0 } };
+  try {
+    await prepare(lease, inputs, progress, made);
+    beforeVm();
+    const nonce = await boots(lease, inputs, progress, made);
+    if (nonce === undefined) return made;
+    progress.enter('extract');
+    made.artifacts = await making(lease, 'from the raw disk').extractArtifacts(lease, inputs.request, nonce);
+  } catch (error) {
+    const failure = failureOf(error);
+    if (failure === undefined || verdict(failure) !== 'outcome' || isCancelled(error)) throw error;
+    made.failure = failure;
+  }
+  return made;
+}
+
+async function prepare(
+  lease: Lease,
+  inputs: ResolvedInputs,
+  progress: BuildProgress,
+  made: Made,
+): Promise<void> {
+  const { request, lock } = inputs;
+  progress.enter('fetch');
+  const fetched = await fetching(lease, `${inputs.files} files, ${inputs.bytes} bytes`).fetchInputs(
+    lease,
+    lock,
+  );
+  Object.assign(made.statistics, fetched);
+  progress.enter('image');
+  const { diskMiB, swapMiB } = request.resources;
+  await making(lease, `disk ${diskMiB} MiB, swap ${swapMiB} MiB`).createImage(lease, request);
+  progress.enter('preinstall');
+  await making(lease, 'unpack the build root, run nothing').preinstall(lease, request, lock);
+}
+
+/** Both boots; the nonce of the second, or undefined where one of them ended in a failure of the package. */
+async function boots(
+  lease: Lease,
+  { request, lock, package: what }: ResolvedInputs,
+  progress: BuildProgress,
+  made: Made,
+): Promise<string | undefined> {
+  for (const phase of ['install', 'build'] as const) {
+    progress.enter(phase);
+    const summary = phase === 'install' ? 'install the build root' : `build ${what.name} ${what.version}`;
+    const outcome = await whileStoreIsAway(progress, () =>
+      running(lease, summary, request.limits).runVm(lease, request, lock, phase),
+    );
+    made.statistics[phase] = outcome.statistics;
+    if (outcome.failure !== undefined) {
+      made.failure = outcome.failure;
+      return undefined;
+    }
+    if (phase === 'build') return outcome.nonce;
+  }
+  return undefined;
+}
+
+function compose(
+  lease: Lease,
+  inputs: ResolvedInputs,
+  progress: BuildProgress,
+  made: Made,
+  log: BuildResult['log'],
+): BuildResult {
+  const { workflowId, runId, startTime } = workflowInfo();
+  return {
+    version: 1,
+    build: workflowId,
+    run: runId,
+    outcome: made.failure === undefined ? 'succeeded' : 'failed',
+    ...(made.failure === undefined ? {} : { failure: made.failure }),
+    request: inputs.request,
+    package: inputs.package,
+    lock: inputs.lock,
+    log,
+    artifacts: made.artifacts,
+    host: lease.host,
+    vm: lease.vm,
+    startedAt: startTime.toISOString(),
+    endedAt: new Date().toISOString(),
+    statistics: {
+      ...made.statistics,
+      totalSeconds: (Date.now() - startTime.getTime()) / 1000,
+      phaseSeconds: progress.phaseSeconds(),
+      artifactBytes: made.artifacts.reduce((sum, { size }) => sum + size, 0),
+    },
+  };
+}
