@@ -3,6 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../host/atomic-file.ts';
 import type { ScratchFolder } from '../host/scratch.ts';
+import type { Disks } from '../images/disk-places.ts';
+import { type Filesystem, guestFilesystem } from '../images/filesystem.ts';
 import type { BuildPlan } from '../recipes/recipe.ts';
 import type { BuildRequest } from '../schema/request.ts';
 import type { GuestSpec } from '../vm/vm.ts';
@@ -37,7 +39,8 @@ export async function bootOf(
 /** What the VM of a phase is told. */
 export function specOf(
   scratch: ScratchFolder,
-  { resources, limits }: BuildRequest,
+  on: Disks & { filesystem: Filesystem },
+  { architecture, resources, limits }: BuildRequest,
   plan: BuildPlan,
   phase: Phase,
   { nonce }: Boot,
@@ -45,10 +48,12 @@ export function specOf(
   return {
     phase,
     nonce,
+    architecture,
     cpus: resources.cpus,
     memoryMiB: resources.memoryMiB,
-    disk: scratch.disk,
-    swap: scratch.swap,
+    disk: on.disk,
+    swap: on.swap,
+    filesystem: guestFilesystem(on.filesystem),
     kernel: scratch.kernel,
     initramfs: scratch.initramfs(phase),
     commands: plan[phase],

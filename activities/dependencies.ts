@@ -1,12 +1,13 @@
 import type { Leases } from '../host/leases.ts';
 import type { StepContext } from '../host/progress.ts';
 import type { ScratchFolder } from '../host/scratch.ts';
-import type { Filesystem } from '../images/filesystem.ts';
+import type { DiskPlaces } from '../images/disk-places.ts';
+import type { Filesystem, FillWay } from '../images/filesystem.ts';
 import type { BuildPlan, Recipe } from '../recipes/recipe.ts';
 import type { InputCache } from '../repositories/cache.ts';
 import type { Resolver } from '../repositories/resolver.ts';
 import type { Lock } from '../schema/lock.ts';
-import type { VmType } from '../schema/request.ts';
+import type { FilesystemName, VmType } from '../schema/request.ts';
 import type { Store } from '../stores/store.ts';
 import type { GuestSpec, Vm } from '../vm/vm.ts';
 
@@ -25,9 +26,19 @@ export interface Dependencies {
   inputs: Pick<InputCache, 'fetch' | 'path'>;
   /** Only those that this host has proven, best first. */
   vms: ReadonlyMap<VmType, Vm>;
-  filesystem: Filesystem;
+  filesystems: Filesystems;
+  /** Absent: the way that suits each filesystem. */
+  fill?: FillWay | undefined;
+  disks: DiskPlaces;
   guests: Guests;
   leases: Leases;
+}
+
+/** What the disks of guests can have. */
+export interface Filesystems {
+  /** Where the request names none. */
+  default: FilesystemName;
+  byName: Readonly<Partial<Record<FilesystemName, Filesystem>>>;
 }
 
 /** Makes what a guest consists of. */
@@ -35,7 +46,10 @@ export interface Guests {
   /** Unpacks the fetched packages and sources of a lock into an empty folder; runs nothing of them. */
   fillTree(of: { lock: Lock; plan: BuildPlan; tree: string }, context: StepContext): Promise<void>;
   /** Lays kernel and toolkit into the scratch folder. */
-  prepareKernel(lock: Lock, scratch: ScratchFolder, context: StepContext): Promise<void>;
+  prepareKernel(
+    of: { lock: Lock; filesystem: Filesystem; scratch: ScratchFolder },
+    context: StepContext,
+  ): Promise<void>;
   /** Writes the initramfs of one boot to where the spec says. */
   writeInitramfs(scratch: ScratchFolder, spec: GuestSpec): Promise<void>;
 }

@@ -12,12 +12,14 @@ const MIB = 1024 ** 2;
 
 /** Takes the results out of the raw disk; anew where an attempt was cut short. */
 export function extractArtifacts(
-  needs: Pick<Dependencies, 'leases' | 'directories'>,
+  needs: Pick<Dependencies, 'leases' | 'directories' | 'disks'>,
 ): HostActivities['extractArtifacts'] {
   return activity('extract', async (context, lease, request, nonce) =>
     inTurn(lease.id, async () => {
       context.signal.throwIfAborted();
-      const { disk, swap, artifacts: into } = await scratchOf(needs, lease);
+      const scratch = await scratchOf(needs, lease);
+      const { artifacts: into } = scratch;
+      const { disk, swap } = await needs.disks.find(scratch);
       await rm(into, { recursive: true, force: true });
       await mkdir(into, { mode: 0o700 });
       const limits = { bytes: request.limits.artifactsMiB * MIB, files: request.limits.artifactFiles };

@@ -12,7 +12,7 @@ import type { HostActivities, Lease, VmOutcome, VmProgress } from './contract.ts
 import type { Dependencies } from './dependencies.ts';
 import { leaseUse } from './lease-use.ts';
 import { LogCopier } from './log-copier.ts';
-import { readLock, scratchOf, vmOf } from './on-host.ts';
+import { filesystemOf, readLock, scratchOf, vmOf } from './on-host.ts';
 import { type ExplainInstall, vmOutcome } from './vm-outcome.ts';
 
 const LOOK_MILLISECONDS = 500;
@@ -63,7 +63,8 @@ async function begin(
   const boot = await bootOf(scratch, phase, () => store.logSize(stream));
   const lock = await readLock(dependencies, digest);
   const recipe = recipes[request.recipe.kind];
-  const spec = specOf(scratch, request, recipe.plan(request, lock), phase, boot);
+  const on = { ...(await dependencies.disks.find(scratch)), filesystem: filesystemOf(dependencies, request) };
+  const spec = specOf(scratch, on, request, recipe.plan(request, lock), phase, boot);
   if ((await vm.status(folder)).state === 'absent') {
     await guests.writeInitramfs(scratch, spec);
     await vm.start(folder, spec, attempt.deadline());

@@ -6,6 +6,7 @@ import { publishedResults } from './records.ts';
 /** What a small package takes where nothing is known of it. */
 const USUAL: Record<VmType, string> = {
   kvm: 'a small package takes a minute or two on this VM type (not measured yet)',
+  container: 'a small package takes less than a minute in a container',
   qemu: 'a small package takes 8 to 15 minutes on this VM type (emulated, without hardware virtualization)',
 };
 

@@ -6,10 +6,7 @@ import { type CpioEntry, cpio } from './cpio.ts';
 export const COMMAND_BYTES = 100_000;
 
 export interface BootConfiguration {
-  spec: Pick<GuestSpec, 'phase' | 'nonce' | 'commands' | 'outputDirectory'>;
-  /** As `mount -t` names it. */
-  filesystem: string;
-  mountOptions: readonly string[];
+  spec: Pick<GuestSpec, 'phase' | 'nonce' | 'filesystem' | 'commands' | 'outputDirectory'>;
 }
 
 /**
@@ -25,13 +22,14 @@ export async function bootInitramfs(
 }
 
 /** The files of `/slipway` in the guest: PROTOCOL.md. */
-export function configuration({ spec, filesystem, mountOptions }: BootConfiguration): CpioEntry[] {
+export function configuration({ spec }: BootConfiguration): CpioEntry[] {
   return [
     { path: 'slipway', mode: 0o700 },
     file('phase', spec.phase),
     file('nonce', spec.nonce),
-    file('filesystem', filesystem),
-    file('mount-options', mountOptions.join(',')),
+    file('filesystem', spec.filesystem.name),
+    file('mount-options', spec.filesystem.mountOptions.join(',')),
+    file('content', spec.filesystem.content),
     file('output', spec.outputDirectory ?? ''),
     ...spec.commands.flatMap(command),
   ];

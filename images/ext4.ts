@@ -27,13 +27,15 @@ const UUID = '5f0c1e9a-7d43-4b7e-9c56-0a1f6e2b8d31';
 const TIME_LIMIT = 24 * 3600 * 1000;
 
 /** ext4 for a disk that is thrown away: fast to make, fast to write, nothing kept for a crash. */
-export const ext4: Filesystem = {
+export const ext4: Required<Filesystem> = {
   name: 'ext4',
   modules: ['ext4'],
   // No barriers and no flush on rename: the disk need not outlive a crash. errors=panic: a broken disk is the host's
   // fault and must end as GuestCrashed, not as a build that failed on a read-only filesystem.
   mountOptions: ['noatime', 'nobarrier', 'noauto_da_alloc', 'errors=panic'],
-  fill,
+  content: 'device',
+  make,
+  copyIn: fill,
 };
 
 async function fill(disk: string, tree: string, context: StepContext): Promise<void> {
@@ -50,10 +52,19 @@ async function fill(disk: string, tree: string, context: StepContext): Promise<v
   context.report({ what: 'ext4', done: needed.bytes, total: needed.bytes, unit: 'bytes' });
 }
 
+async function make(disk: string, context: StepContext): Promise<void> {
+  const size = statSync(disk).size;
+  try {
+    await makeFilesystem(disk, size, undefined, 0, context.signal);
+  } catch (error) {
+    throw error instanceof CommandFailed ? typed(error, size, { bytes: 0, inodes: 0 }) : error;
+  }
+}
+
 async function makeFilesystem(
   disk: string,
   size: number,
-  tree: string,
+  tree: string | undefined,
   inodes: number,
   signal: AbortSignal,
 ): Promise<void> {
@@ -61,7 +72,8 @@ async function makeFilesystem(
   await run(
     [
       ...(['mke2fs', '-q', '-F', '-O', FEATURES, '-b', `${BLOCK}`, '-I', `${INODE}`, '-m', '0'] as const),
-      ...['-N', `${inodeCount(size, inodes)}`, '-U', UUID, '-E', options.join(','), '-d', resolve(tree)],
+      ...['-N', `${inodeCount(size, inodes)}`, '-U', UUID, '-E', options.join(',')],
+      ...(tree === undefined ? [] : ['-d', resolve(tree)]),
       `./${basename(disk)}`,
     ],
     {

@@ -1,16 +1,34 @@
 import type { StepContext } from '../host/progress.ts';
+import type { FilesystemName } from '../schema/request.ts';
+import type { GuestFilesystem } from '../vm/vm.ts';
+
+/** How a disk gets its content: `copyin`, mkfs takes it from a folder; `mount`, through a loop device and a mount. */
+export const FILL_WAYS = ['copyin', 'mount'] as const;
+export type FillWay = (typeof FILL_WAYS)[number];
 
 /** A filesystem for the throwaway disk of a guest. */
 export interface Filesystem {
-  readonly name: string;
+  readonly name: FilesystemName;
   /** Modules that the guest needs to mount it, beside what is built into the kernel. */
   readonly modules: readonly string[];
-  /** Options for mounting it in the guest; made for a disk that is thrown away. */
+  /** Options for mounting it in the guest and on the host; made for a disk that is thrown away. */
   readonly mountOptions: readonly string[];
+  /** Where the content of results is found: see GuestFilesystem. */
+  readonly content: GuestFilesystem['content'];
   /**
-   * Makes the filesystem on a raw file (which exists in its full size) and fills it from a folder, without mount or
-   * loop device.
+   * Makes an empty filesystem on a raw file or block device, which exists in its full size.
+   * @throws SlipwayFailure DiskFull where the disk is too small for it, HostUnfit where mkfs is missing
+   */
+  make(disk: string, context: StepContext): Promise<void>;
+  /**
+   * Makes the filesystem and fills it from a folder, without mount or loop device. Absent where its mkfs cannot, or
+   * not all that a tree can have: such a disk is filled by mounting.
    * @throws SlipwayFailure DiskFull where the tree does not fit, HostUnfit where mkfs is missing
    */
-  fill(disk: string, tree: string, context: StepContext): Promise<void>;
+  copyIn?(disk: string, tree: string, context: StepContext): Promise<void>;
+}
+
+/** What a guest is told of the filesystem on its disk. */
+export function guestFilesystem({ name, mountOptions, content }: Filesystem): GuestFilesystem {
+  return { name, mountOptions, content };
 }

@@ -10,12 +10,16 @@ export const Isolation = z
   .describe('secure: hardware virtualization; emulated: QEMU without it; the request never gets less');
 export type Isolation = z.infer<typeof Isolation>;
 
-/** `kvm`: QEMU with hardware virtualization; `qemu`: QEMU emulating (TCG). */
-export const VmType = z.enum(['kvm', 'qemu']);
+/** `kvm`: QEMU with hardware virtualization; `qemu`: QEMU emulating (TCG); `container`: namespaces of the host's kernel. */
+export const VmType = z.enum(['kvm', 'qemu', 'container']);
 export type VmType = z.infer<typeof VmType>;
 
 /** What separates the guests of each VM type from their host. */
-export const ISOLATION_OF: Readonly<Record<VmType, Isolation>> = { kvm: 'secure', qemu: 'emulated' };
+export const ISOLATION_OF: Readonly<Record<VmType, Isolation>> = {
+  kvm: 'secure',
+  qemu: 'emulated',
+  container: 'shared-kernel',
+};
 
 /** Whether an isolation is at least the demanded one. */
 export function satisfies(offered: Isolation, demanded: Isolation): boolean {
@@ -42,6 +46,10 @@ export const Repository = z.strictObject({
 });
 export type Repository = z.infer<typeof Repository>;
 
+/** Filesystems of the guest's disk. */
+export const FilesystemName = z.enum(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs']);
+export type FilesystemName = z.infer<typeof FilesystemName>;
+
 export const Resources = z.strictObject({
   cpus: z.int().min(1).max(256).default(2),
   memoryMiB: z.int().min(128).max(4_194_304).default(2048),
@@ -52,6 +60,9 @@ export const Resources = z.strictObject({
     .max(1_048_576)
     .default(1024)
     .describe('Swap of the guest, also the way out of results'),
+  filesystem: FilesystemName.optional().describe(
+    "Filesystem of the disk; default: the host's configured one",
+  ),
 });
 export type Resources = z.infer<typeof Resources>;
 

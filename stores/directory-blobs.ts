@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, link, open, readdir, rename, stat, unlink, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { ignoreMissing, syncFolder } from '../host/atomic-file.ts';
@@ -7,7 +7,7 @@ import type { Digest } from '../schema/digest.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import type { Root } from './directory-root.ts';
 import { checkedDigest } from './names.ts';
-import { BlobMissing } from './store.ts';
+import { BlobMissing, type StoredBlob } from './store.ts';
 
 /** Bytes read at a time: memory does not grow with a blob. */
 const CHUNK = 1024 * 1024;
@@ -23,8 +23,7 @@ export async function putFile(
   const path = blobPath(root, digest);
   await using file = await openSource(source);
   // A blob of another size was damaged after it was written: it is written anew.
-  const kept = await sizeOf(path);
-  if (kept === file.size) return syncFolder(dirname(path));
+  if (await keep(path, file.size)) return;
   await writeAside(root, path, async (target) => {
     const found = await copy(file.handle, source, target, signal);
     if (found === digest) return;
@@ -35,8 +34,9 @@ export async function putFile(
 export async function putBytes(root: Root, bytes: Uint8Array): Promise<Digest> {
   const digest = createHash('sha256').update(bytes).digest('hex');
   const path = blobPath(root, digest);
-  if ((await sizeOf(path)) === bytes.length) await syncFolder(dirname(path));
-  else await writeAside(root, path, (target) => target.writeFile(bytes));
+  if (!(await keep(path, bytes.length))) {
+    await writeAside(root, path, (target) => target.writeFile(bytes));
+  }
   return digest;
 }
 
@@ -61,6 +61,50 @@ export async function readBytes(root: Root, digest: Digest, limit = DEFAULT_LIMI
   throw new SlipwayFailure('StoreUnavailable', `${path} is damaged: its content has SHA-256 ${found}`, {
     advice: `Check the disk of the store, then delete ${path}: who uploads it again puts it right.`,
   });
+}
+
+/** Whether a blob of that size is there; it then counts as put now. */
+async function keep(path: string, size: number): Promise<boolean> {
+  if ((await sizeOf(path)) !== size) return false;
+  const now = new Date();
+  // Gone in between: somebody deletes it, and does not know that it is wanted again.
+  const kept = await utimes(path, now, now).then(() => true, ignoreMissing);
+  if (!kept) return false;
+  await syncFolder(dirname(path));
+  return true;
+}
+
+export async function* listBlobs(root: Root): AsyncGenerator<StoredBlob> {
+  await root.confirm();
+  const blobs = join(root.path, 'blobs');
+  for (const folder of (await readdir(blobs).catch(ignoreMissing)) ?? []) {
+    for (const digest of await readdir(join(blobs, folder))) {
+      const found = await stat(join(blobs, folder, digest)).catch(ignoreMissing);
+      if (found !== undefined) yield { digest, size: found.size, putAt: found.mtime };
+    }
+  }
+}
+
+/**
+ * Moved aside before it is judged: who puts it again from then on finds nothing and writes it anew, and who did so just
+ * before is seen by the time of the file, which then goes back.
+ */
+export async function deleteBlob(root: Root, digest: Digest, unlessAfter: Date): Promise<boolean> {
+  const path = blobPath(root, digest);
+  const found = await stat(path).catch(ignoreMissing);
+  if (found === undefined) return true;
+  if (found.mtime > unlessAfter) return false;
+  const aside = root.temporary();
+  const moved = await rename(path, aside).then(() => true, ignoreMissing);
+  if (!moved) return true;
+  const isWanted = (await stat(aside)).mtime > unlessAfter;
+  if (isWanted) await link(aside, path).catch(ignoreExisting);
+  await unlink(aside);
+  return !isWanted;
+}
+
+function ignoreExisting(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EEXIST') throw error;
 }
 
 async function openBlob(root: Root, digest: Digest): Promise<FileHandle> {

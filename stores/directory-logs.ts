@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
-import { open, stat, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { open, readdir, stat, unlink } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import { ignoreMissing, syncFolder } from '../host/atomic-file.ts';
 import type { Root } from './directory-root.ts';
 import { checkedName } from './names.ts';
@@ -65,6 +65,22 @@ export async function readLog(
     length += bytesRead;
   }
   return bytes.subarray(0, length);
+}
+
+export async function* listLogs(
+  root: Root,
+): AsyncGenerator<{ stream: string; bytes: number; appendedAt: Date }> {
+  await root.confirm();
+  const logs = join(root.path, 'logs');
+  const entries = await readdir(logs, { recursive: true, withFileTypes: true }).catch(ignoreMissing);
+  for (const entry of entries ?? []) {
+    if (!entry.isFile() || !entry.name.endsWith(SUFFIX)) continue;
+    const path = join(entry.parentPath, entry.name);
+    const found = await stat(path).catch(ignoreMissing);
+    if (found === undefined) continue;
+    const stream = relative(logs, path).slice(0, -SUFFIX.length);
+    yield { stream, bytes: found.size, appendedAt: found.mtime };
+  }
 }
 
 export async function deleteLog(root: Root, stream: string): Promise<void> {

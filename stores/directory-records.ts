@@ -62,6 +62,10 @@ async function* walk(records: string, prefix: string): AsyncGenerator<string> {
   }
 }
 
+export async function deleteRecord(root: Root, name: string): Promise<void> {
+  await unlink(recordPath(root, name)).catch(ignoreMissing);
+}
+
 async function exists(path: string): Promise<boolean> {
   return (await stat(path).catch(ignoreMissing)) !== undefined;
 }

@@ -1,7 +1,15 @@
 import { resolve } from 'node:path';
-import { blobSize, putBytes, putFile, readBlob, readBytes } from './directory-blobs.ts';
-import { appendLog, deleteLog, logSize, readLog } from './directory-logs.ts';
-import { listRecords, publish, readRecord } from './directory-records.ts';
+import {
+  blobSize,
+  deleteBlob,
+  listBlobs,
+  putBytes,
+  putFile,
+  readBlob,
+  readBytes,
+} from './directory-blobs.ts';
+import { appendLog, deleteLog, listLogs, logSize, readLog } from './directory-logs.ts';
+import { deleteRecord, listRecords, publish, readRecord } from './directory-records.ts';
 import { openRoot, type Root } from './directory-root.ts';
 import type { Store } from './store.ts';
 import { asStoreUnavailable } from './unavailable.ts';
@@ -32,9 +40,9 @@ export function createDirectoryStore({ directory }: { directory: string }): Stor
     }
   }
 
-  async function* list(prefix: string): AsyncGenerator<string> {
+  async function* listing<Item>(work: (root: Root) => AsyncIterable<Item>): AsyncGenerator<Item> {
     try {
-      yield* listRecords(await root(), prefix);
+      yield* work(await root());
     } catch (error) {
       throw asStoreUnavailable(error, location);
     }
@@ -49,7 +57,11 @@ export function createDirectoryStore({ directory }: { directory: string }): Stor
     readBytes: (digest, limit) => using((root) => readBytes(root, digest, limit)),
     publish: (name, bytes) => using((root) => publish(root, name, bytes)),
     readRecord: (name) => using((root) => readRecord(root, name)),
-    listRecords: list,
+    listRecords: (prefix) => listing((root) => listRecords(root, prefix)),
+    deleteRecord: (name) => using((root) => deleteRecord(root, name)),
+    listBlobs: () => listing(listBlobs),
+    deleteBlob: (digest, unlessAfter) => using((root) => deleteBlob(root, digest, unlessAfter)),
+    listLogs: () => listing(listLogs),
     appendLog: (stream, offset, bytes) => using((root) => appendLog(root, stream, offset, bytes)),
     logSize: (stream) => using((root) => logSize(root, stream)),
     readLog: (stream, offset, limit) => using((root) => readLog(root, stream, offset, limit)),

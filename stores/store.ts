@@ -9,7 +9,8 @@ export interface Store {
   /** For messages and links: a path or a URL. */
   readonly location: string;
 
-  /** Puts a file under its digest; where the store has it already nothing is transferred. Verified while it is read. */
+  /** Puts a file under its digest; where the store has it already nothing is transferred, and it counts as put now.
+   * Verified while it is read. */
   putFile(path: string, digest: Digest, signal?: AbortSignal): Promise<void>;
   /** Puts bytes and returns their digest. For small things: locks, lists. */
   putBytes(bytes: Uint8Array): Promise<Digest>;
@@ -29,6 +30,13 @@ export interface Store {
   readRecord(name: string): Promise<Uint8Array | undefined>;
   /** Names of all records under a prefix that ends in `/`, sorted. */
   listRecords(prefix: string): AsyncIterable<string>;
+  /** Forgets a record. Idempotent. For retention alone: a result that is published does not change. */
+  deleteRecord(name: string): Promise<void>;
+
+  /** All blobs, in no order; some that come or go meanwhile may be missing or there. */
+  listBlobs(): AsyncIterable<StoredBlob>;
+  /** Forgets a blob, unless it was put, or put again, after `unlessAfter`. Idempotent. Returns whether it is gone. */
+  deleteBlob(digest: Digest, unlessAfter: Date): Promise<boolean>;
 
   /**
    * Appends to a live log. `offset` is where `bytes` belong in it; what is there already is kept (the same log has the
@@ -39,8 +47,19 @@ export interface Store {
   logSize(stream: string): Promise<number>;
   /** At most `limit` bytes (default 1 MiB) of a live log from `offset` on. */
   readLog(stream: string, offset: number, limit?: number): Promise<Uint8Array>;
+  /** All live logs, in no order. */
+  listLogs(): AsyncIterable<{ stream: string; bytes: number; appendedAt: Date }>;
   /** Forgets a live log. Idempotent. */
   deleteLog(stream: string): Promise<void>;
+}
+
+/** A blob as retention sees it. */
+export interface StoredBlob {
+  digest: Digest;
+  /** Bytes. */
+  size: number;
+  /** When it was last put, also where it was there already. */
+  putAt: Date;
 }
 
 /** A blob that the store does not have. */

@@ -29,8 +29,13 @@ export const FILES = {
 
 /** What runs the guest, as the supervisor starts it. */
 export interface MonitorCommand {
-  /** Speaks QMP on its standard input and output; finds the open files at the numbers of `MONITOR_FDS`. */
+  /** Finds the open files at the numbers of `MONITOR_FDS`. */
   argv: readonly [string, ...string[]];
+  /**
+   * `qmp` (default): speaks QMP on its standard input and output. `exit`: says nothing but how it ends: with exit code 0
+   * the guest has powered off, with any other it could not be run.
+   */
+  protocol?: 'qmp' | 'exit';
   /** Character device that it opens, given to `uid` in a private mount namespace. */
   device?: { path: string; uid: number };
 }

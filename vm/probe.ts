@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bootTime } from '../host/boot-time.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
-import type { VmType } from '../schema/request.ts';
+import type { Architecture, VmType } from '../schema/request.ts';
 import { ControlReader } from './control-records.ts';
 import { FILES } from './folder.ts';
 import { killAll } from './kill.ts';
@@ -25,6 +25,8 @@ export interface VmProbe {
 export interface ProbeOptions {
   /** Tried one after the other; each has `seconds` to bring a guest to userland. */
   candidates: readonly { vm: Vm; seconds: number }[];
+  /** Of the guests. */
+  architecture: Architecture;
   /** Kernel image. */
   kernel: string;
   /** Writes the initramfs of that boot to `spec.initramfs`. */
@@ -61,7 +63,7 @@ async function probe(vm: Vm, seconds: number, options: ProbeOptions): Promise<Vm
   const folder = vmFolder(base);
   try {
     await mkdir(folder);
-    const spec = await specIn(base, options.kernel, seconds);
+    const spec = await specIn(base, options, seconds);
     await options.writeInitramfs(spec);
     const started = performance.now();
     await vm.start(folder, spec, bootTime() + seconds + 60);
@@ -79,7 +81,11 @@ async function probe(vm: Vm, seconds: number, options: ProbeOptions): Promise<Vm
 }
 
 /** The disk is empty: the guest speaks before it looks at it. */
-async function specIn(base: string, kernel: string, seconds: number): Promise<GuestSpec> {
+async function specIn(
+  base: string,
+  { kernel, architecture }: ProbeOptions,
+  seconds: number,
+): Promise<GuestSpec> {
   const disk = join(base, 'disk');
   const swap = join(base, 'swap');
   for (const file of [disk, swap]) {
@@ -94,7 +100,8 @@ async function specIn(base: string, kernel: string, seconds: number): Promise<Gu
     logBytes: 1024 ** 2,
   };
   return {
-    ...{ phase: 'build', nonce: randomBytes(16).toString('hex'), cpus: 1, memoryMiB: 256 },
+    ...{ phase: 'build', nonce: randomBytes(16).toString('hex'), architecture, cpus: 1, memoryMiB: 256 },
+    filesystem: { name: 'ext4', mountOptions: [], content: 'device' },
     ...{ disk, swap, kernel, initramfs: join(base, 'initramfs'), commands: [], limits },
   };
 }

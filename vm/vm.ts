@@ -1,5 +1,5 @@
 import type { FailureType } from '../schema/failures.ts';
-import type { Isolation, VmType } from '../schema/request.ts';
+import type { Architecture, FilesystemName, Isolation, VmType } from '../schema/request.ts';
 import type { VmStatistics } from '../schema/result.ts';
 
 /** One command that a guest runs: data, never text for a shell. */
@@ -13,16 +13,30 @@ export interface GuestCommand {
   cwd: string;
 }
 
+/** The filesystem of a guest's disk, as whoever runs the guest mounts it. */
+export interface GuestFilesystem {
+  name: FilesystemName;
+  mountOptions: readonly string[];
+  /**
+   * `device`: extents are offsets on the disk, from which the host reads content; `swap`: they are not, and the content
+   * of results follows in the swap.
+   */
+  content: 'device' | 'swap';
+}
+
 /** What one boot of a guest is to do. */
 export interface GuestSpec {
   phase: 'install' | 'build';
+  /** Of the packages in the build root: says which machine runs the guest, and its personality. */
+  architecture: Architecture;
   /** 32 hexadecimal digits, new for each boot: what the guest writes must carry it. */
   nonce: string;
   cpus: number;
   memoryMiB: number;
-  /** Raw files on the host. */
+  /** Raw files or block devices on the host. */
   disk: string;
   swap: string;
+  filesystem: GuestFilesystem;
   kernel: string;
   initramfs: string;
   /** Run one after the other until one fails; all of them in one pid namespace. */

@@ -2,7 +2,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dependencies } from '../activities/dependencies.ts';
 import { openLeases } from '../host/leases.ts';
-import { ext4 } from '../images/ext4.ts';
+import { diskFiles } from '../images/disk-places.ts';
+import { filesystems } from '../images/filesystems.ts';
 import { recipes } from '../recipes/index.ts';
 import { createInputCache, type InputCache } from '../repositories/cache.ts';
 import { hostRepositories } from '../repositories/host-sources.ts';
@@ -27,7 +28,7 @@ export interface Composition {
 
 /** Wires everything together: the only place that knows which implementation stands behind which seam. */
 export async function compose(configuration: Configuration): Promise<Composition> {
-  const { directories, host, capacity, downloads, limits } = configuration;
+  const { directories, host, capacity, disks, downloads, limits } = configuration;
   for (const folder of Object.values(directories)) await mkdir(folder, { recursive: true });
   // The store of another place is somebody's mount: made by us it would hide that it is not mounted.
   const ownStore = join(configuration.home, 'store');
@@ -69,8 +70,10 @@ export async function compose(configuration: Configuration): Promise<Composition
       recipes,
       inputs,
       vms: new Map(vms.map((vm) => [vm.type, vm])),
-      filesystem: ext4,
-      guests: createGuests({ inputs, cache: directories.cache, filesystem: ext4 }),
+      filesystems: { default: disks.filesystem, byName: filesystems },
+      fill: disks.fill,
+      disks: diskFiles,
+      guests: createGuests({ inputs, cache: directories.cache }),
       leases,
     }),
   };

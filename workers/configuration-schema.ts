@@ -1,22 +1,10 @@
 import { z } from 'zod';
 import { HttpUrl } from '../schema/http-url.ts';
-import { VmType } from '../schema/request.ts';
-import { parseMiB } from '../schema/size.ts';
+import { DisksConfiguration } from './configuration/disks.ts';
+import { Folder, Size } from './configuration/primitives.ts';
+import { StoreConfiguration } from './configuration/store.ts';
+import { VmConfiguration } from './configuration/vm.ts';
 
-/** A size such as `4 GiB`; MiB once read. */
-const Size = z
-  .string({ error: 'must be a size with its unit, for instance 4 GiB' })
-  .meta({ pattern: '^\\d+(\\.\\d+)? ?(KiB|MiB|GiB|TiB)$' })
-  .transform((text, context) => {
-    try {
-      return parseMiB(text);
-    } catch (error) {
-      context.addIssue({ code: 'custom', message: (error as Error).message });
-      return z.NEVER;
-    }
-  });
-
-const Folder = z.string().regex(/^\//, 'must be an absolute path');
 const word = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._~/+-]*$/, 'must be a plain word');
 
 const Directories = z.strictObject({
@@ -49,26 +37,6 @@ export const ConfiguredRepository = z.strictObject({
 });
 export type ConfiguredRepository = z.infer<typeof ConfiguredRepository>;
 
-const Vm = z.strictObject({
-  types: z
-    .array(VmType)
-    .min(1)
-    .default(['kvm', 'qemu'])
-    .describe('VM types to offer, best first; only those are offered that a probe has proven'),
-  uid: z
-    .int()
-    .min(1)
-    .max(4_294_967_293)
-    .default(64_055)
-    .describe('User and group id that QEMU runs as; nobody else should use it'),
-  probeSeconds: z
-    .int()
-    .min(1)
-    .max(600)
-    .default(30)
-    .describe('Seconds in which the tiny guest of a probe must have booted and ended'),
-});
-
 const Downloads = z.strictObject({
   parallel: z.int().min(1).max(64).default(8).describe('Downloads at the same time'),
   attempts: z.int().min(1).max(20).default(4).describe('Attempts for each file, with growing pauses'),
@@ -94,12 +62,10 @@ export const ConfigurationFile = z.strictObject({
     .optional()
     .describe('Name of this host, unique in the farm. Default: its host name up to the first dot'),
   directories: Directories.prefault({}).describe('Where the worker keeps things; absolute paths'),
-  store: z
-    .strictObject({
-      directory: Folder.optional().describe('Folder of the store. Default: `<home>/store`'),
-    })
-    .prefault({})
-    .describe('Where results, logs and uploaded inputs lie; the same for all hosts and clients of a farm'),
+  store: StoreConfiguration.prefault({}).describe(
+    'Where results, logs and uploaded inputs lie; the same for all hosts and clients of a farm',
+  ),
+  disks: DisksConfiguration.prefault({}).describe('Disks of the guests'),
   capacity: Capacity.prefault({}).describe('How much runs on this host at a time'),
   repositories: z
     .array(ConfiguredRepository)
@@ -112,7 +78,7 @@ export const ConfigurationFile = z.strictObject({
     .regex(/^[a-z0-9][a-z0-9+.-]+$/, 'must be a Debian package name')
     .default('linux-image-cloud-amd64')
     .describe('Package of the kernel that guests boot, or one that depends on it'),
-  vm: Vm.prefault({}).describe('What runs the guests'),
+  vm: VmConfiguration.prefault({}).describe('What runs the guests'),
   downloads: Downloads.prefault({}).describe('How inputs are fetched'),
   limits: Ceilings.prefault({}).describe('Ceilings of what a request may ask for'),
   temporal: z

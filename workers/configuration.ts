@@ -5,7 +5,8 @@ import { parseDocument } from 'yaml';
 import type { Ceilings } from '../activities/dependencies.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import { problems, validKeysOf } from '../schema/problems.ts';
-import type { VmType } from '../schema/request.ts';
+import type { DisksConfiguration } from './configuration/disks.ts';
+import type { VmConfiguration } from './configuration/vm.ts';
 import { ConfigurationFile, type ConfiguredRepository } from './configuration-schema.ts';
 
 /** The configuration with all defaults applied; folders are absolute, sizes MiB. */
@@ -20,7 +21,8 @@ export interface Configuration {
   /** Absent: the machine's own apt sources. */
   repositories?: ConfiguredRepository[];
   kernelPackage: string;
-  vm: { types: VmType[]; uid: number; probeSeconds: number };
+  disks: DisksConfiguration;
+  vm: VmConfiguration;
   downloads: { parallel: number; attempts: number };
   limits: Ceilings;
   temporal: { graceSeconds: number; webUrl?: string };
@@ -109,6 +111,7 @@ function complete(file: ConfigurationFile, home: string): Configuration {
     capacity: { builds: capacity.builds ?? Math.max(1, Math.floor(availableParallelism() / 2)), memoryMiB },
     ...(repositories === undefined ? {} : { repositories }),
     kernelPackage: file.kernelPackage,
+    disks: file.disks,
     vm: file.vm,
     downloads: file.downloads,
     limits: {

@@ -4,7 +4,6 @@ import type { Dependencies, Guests } from '../activities/dependencies.ts';
 import { bootInitramfs } from '../guest/initramfs.ts';
 import { unpackKernel } from '../guest/kernel.ts';
 import { toolkitInitramfs } from '../guest/toolkit.ts';
-import type { Filesystem } from '../images/filesystem.ts';
 import { preinstall } from '../recipes/debian/build-root/preinstall.ts';
 import type { InputFile } from '../schema/lock.ts';
 import type { GuestSpec } from '../vm/vm.ts';
@@ -13,11 +12,10 @@ export interface GuestsOptions {
   inputs: Pick<Dependencies['inputs'], 'path'>;
   /** Absolute folder in which unpacked kernels are kept. */
   cache: string;
-  filesystem: Filesystem;
 }
 
 /** Guests of Debian packages and a distribution's kernel. */
-export function createGuests({ inputs, cache, filesystem }: GuestsOptions): Guests {
+export function createGuests({ inputs, cache }: GuestsOptions): Guests {
   const fetched = <F extends InputFile>(file: F) => ({ ...file, path: inputs.path(file.sha256) });
   return {
     fillTree: ({ lock, plan, tree }, context) =>
@@ -28,8 +26,8 @@ export function createGuests({ inputs, cache, filesystem }: GuestsOptions): Gues
         sourcesDirectory: plan.sourcesDirectory,
         context,
       }),
-    prepareKernel: async ({ kernel: locked }, scratch, { signal }) => {
-      const kernel = await unpackKernel({ deb: inputs.path(locked.sha256), cache, signal });
+    prepareKernel: async ({ lock, filesystem, scratch }, { signal }) => {
+      const kernel = await unpackKernel({ deb: inputs.path(lock.kernel.sha256), cache, signal });
       await copyFile(kernel.image, scratch.kernel);
       await toolkitInitramfs({
         kernel,
@@ -37,14 +35,13 @@ export function createGuests({ inputs, cache, filesystem }: GuestsOptions): Gues
         into: toolkitOf(scratch.folder),
       });
     },
-    writeInitramfs: (scratch, spec) => writeInitramfs(filesystem, toolkitOf(scratch.folder), spec),
+    writeInitramfs: (scratch, spec) => writeInitramfs(toolkitOf(scratch.folder), spec),
   };
 }
 
 /** Writes the initramfs of a boot to where its spec says. */
-export function writeInitramfs(filesystem: Filesystem, toolkit: string, spec: GuestSpec): Promise<void> {
-  const { name, mountOptions } = filesystem;
-  return bootInitramfs({ spec, filesystem: name, mountOptions, toolkit, into: spec.initramfs });
+export function writeInitramfs(toolkit: string, spec: GuestSpec): Promise<void> {
+  return bootInitramfs({ spec, toolkit, into: spec.initramfs });
 }
 
 function toolkitOf(folder: string): string {

@@ -11,11 +11,11 @@ import { workerKernel } from '../repositories/resolve.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import { type Architecture, VmType } from '../schema/request.ts';
 import { killProbes, probeVmTypes, type VmProbe } from '../vm/probe.ts';
-import { createQemuVm } from '../vm/qemu/qemu-vm.ts';
 import type { Vm } from '../vm/vm.ts';
 import type { Composition } from './compose.ts';
 import type { Configuration } from './configuration.ts';
 import { writeInitramfs } from './guests.ts';
+import { createVm } from './vms.ts';
 
 /** What was found out, kept for as long as the host runs: a probe of a KVM that hangs takes its whole time limit. */
 const ProbeRecord = z.strictObject({
@@ -100,9 +100,10 @@ async function probe(
     const toolkit = join(scratch, 'toolkit');
     await toolkitInitramfs({ kernel, filesystemModules: ext4.modules, into: toolkit });
     return await probeVmTypes({
-      candidates: vm.types.map((type) => ({ vm: qemu(type, vm.uid), seconds: vm.probeSeconds })),
+      candidates: vm.types.map((type) => ({ vm: createVm(type, vm), seconds: vm.probeSeconds })),
+      architecture,
       kernel: kernel.image,
-      writeInitramfs: (spec) => writeInitramfs(ext4, toolkit, spec),
+      writeInitramfs: (spec) => writeInitramfs(toolkit, spec),
       scratch,
     });
   } finally {
@@ -116,14 +117,10 @@ async function probe(
  */
 export function provenVms({ vm, host }: Configuration, probes: readonly VmProbe[]): Vm[] {
   const works = probes.filter((each) => each.works);
-  if (works.length > 0) return works.map(({ type }) => qemu(type, vm.uid));
+  if (works.length > 0) return works.map(({ type }) => createVm(type, vm));
   throw new SlipwayFailure('HostUnfit', `no VM type works on host ${host}`, {
     items: probes.map(({ type, reason }) => `${type}: ${reason}`),
   });
-}
-
-function qemu(type: VmType, uid: number): Vm {
-  return createQemuVm({ type, uid, gid: uid });
 }
 
 function unlessCorrupt(error: unknown): undefined {

@@ -14,13 +14,13 @@ import { scratch } from '../support/scratch.ts';
 const MANIFEST = fileURLToPath(new URL('../support/manifest.ts', import.meta.url));
 
 /** What every filesystem of a guest's disk must do. Runs as root; mounts in namespaces of their own. */
-export function filesystemContract(filesystem: Filesystem): void {
+export function filesystemContract(filesystem: Required<Filesystem>): void {
   describe(`filesystem ${filesystem.name}`, () => {
     it('keeps all that a tree is', async () => {
       await using folder = await scratch();
       const { disk, tree, mountPoint } = await places(folder.path, 64);
       await writeOddTree(tree);
-      await filesystem.fill(disk, tree, context());
+      await filesystem.copyIn(disk, tree, context());
       const mount = ['loop', 'ro', ...filesystem.mountOptions];
       const mounted = [filesystem.name, mount.join(','), disk, mountPoint] as const;
       const kept = await withMount(mounted, [process.execPath, MANIFEST, mountPoint]);
@@ -31,7 +31,7 @@ export function filesystemContract(filesystem: Filesystem): void {
     it('can be written with its mount options', async () => {
       await using folder = await scratch();
       const { disk, tree, mountPoint } = await places(folder.path, 64);
-      await filesystem.fill(disk, tree, context());
+      await filesystem.copyIn(disk, tree, context());
       const options = ['loop', ...filesystem.mountOptions].join(',');
       const mounted = [filesystem.name, options, disk, mountPoint] as const;
       await withMount(mounted, ['cp', '--', MANIFEST, join(mountPoint, 'written')]);
@@ -43,7 +43,7 @@ export function filesystemContract(filesystem: Filesystem): void {
       await using folder = await scratch();
       const { disk, tree } = await places(folder.path, 4096);
       await writeFile(join(tree, 'file'), 'x');
-      await filesystem.fill(disk, tree, context());
+      await filesystem.copyIn(disk, tree, context());
       const { size, mode, blocks } = await stat(disk);
       expect(size).toBe(4096 * 1024 * 1024);
       expect(mode & 0o777).toBe(0o600);
@@ -55,7 +55,7 @@ export function filesystemContract(filesystem: Filesystem): void {
       for (const name of ['-a b,c=d\n?e=f', '?x', '--help']) {
         const { disk, tree } = await places(join(folder.path, name), 32, `${name}-disk`, `${name}-tree`);
         await writeFile(join(tree, 'file'), 'x');
-        await filesystem.fill(disk, tree, context());
+        await filesystem.copyIn(disk, tree, context());
         expect((await stat(disk)).blocks).toBeGreaterThan(0);
       }
     });
@@ -64,7 +64,7 @@ export function filesystemContract(filesystem: Filesystem): void {
       await using folder = await scratch();
       const { disk, tree } = await places(folder.path, 16);
       await writeMany(tree, 3000, 10_000);
-      const failure = await filesystem.fill(disk, tree, context()).catch((error: unknown) => error);
+      const failure = await filesystem.copyIn(disk, tree, context()).catch((error: unknown) => error);
       expect(failure).toBeInstanceOf(SlipwayFailure);
       if (!(failure instanceof SlipwayFailure)) return;
       expect(failure.type).toBe('DiskFull');
@@ -72,14 +72,14 @@ export function filesystemContract(filesystem: Filesystem): void {
       const advised = Number(/resources\.diskMiB to (\d+)/.exec(failure.more.advice ?? '')?.[1]);
       expect(advised).toBeLessThan(100);
       await createSparseFile(disk, advised);
-      await filesystem.fill(disk, tree, context());
+      await filesystem.copyIn(disk, tree, context());
     });
 
     it('holds many more small files than bytes suggest', async () => {
       await using folder = await scratch();
       const { disk, tree } = await places(folder.path, 32);
       await writeMany(tree, 5000, 0);
-      await filesystem.fill(disk, tree, context());
+      await filesystem.copyIn(disk, tree, context());
     });
 
     it('reports how far it is, up to the end', async () => {
@@ -87,7 +87,7 @@ export function filesystemContract(filesystem: Filesystem): void {
       const { disk, tree } = await places(folder.path, 64);
       await writeFile(join(tree, 'file'), Buffer.alloc(1_000_000, 1));
       const reports: Progress[] = [];
-      await filesystem.fill(disk, tree, {
+      await filesystem.copyIn(disk, tree, {
         ...context(),
         report: (progress) => void reports.push(progress),
       });
@@ -102,7 +102,7 @@ export function filesystemContract(filesystem: Filesystem): void {
       await writeMany(tree, 40, 10_000_000);
       const abort = new AbortController();
       const reason = new Error('told to stop');
-      const filling = filesystem.fill(disk, tree, { signal: abort.signal, report: () => {} });
+      const filling = filesystem.copyIn(disk, tree, { signal: abort.signal, report: () => {} });
       setTimeout(() => abort.abort(reason), 100);
       await expect(filling).rejects.toBe(reason);
       expect(await processesIn(folder.path)).toEqual([]);

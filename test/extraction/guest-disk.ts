@@ -33,7 +33,7 @@ export async function guestDisk(folder: string, tree: string) {
   await mkdir(mountPoint);
   await createSparseFile(disk, 128);
   await createSparseFile(swap, 16);
-  await ext4.fill(disk, tree, { signal: new AbortController().signal, report: () => {} });
+  await ext4.copyIn(disk, tree, { signal: new AbortController().signal, report: () => {} });
   const mounted = (mode: string) => ['ext4', `loop,${mode}`, disk, mountPoint] as const;
   await withMount(mounted('rw'), ['sh', '-ec', `rmdir -- "$1/lost+found"; ${DISTURB}`, 'sh', mountPoint]);
   const list = await withMount(mounted('ro'), [process.execPath, LISTER, mountPoint]);

@@ -19,9 +19,13 @@ const command = (over: Partial<GuestCommand> = {}): GuestCommand => ({
 });
 
 const boot = (commands: readonly GuestCommand[]) => ({
-  spec: { phase: 'build' as const, nonce: 'a'.repeat(32), commands, outputDirectory: '/out' },
-  filesystem: 'ext4',
-  mountOptions: ['noatime', 'nobarrier'],
+  spec: {
+    ...{ phase: 'build' as const, nonce: 'a'.repeat(32), commands, outputDirectory: '/out' },
+    filesystem: {
+      ...{ name: 'ext4' as const, content: 'device' as const },
+      mountOptions: ['noatime', 'nobarrier'],
+    },
+  },
 });
 
 test('the configuration is what the protocol says, to the byte', () => {
@@ -37,6 +41,7 @@ test('the configuration is what the protocol says, to the byte', () => {
     'slipway/nonce': 'a'.repeat(32),
     'slipway/filesystem': 'ext4',
     'slipway/mount-options': 'noatime,nobarrier',
+    'slipway/content': 'device',
     'slipway/output': '/out',
     'slipway/commands/0/argv': 'make\0\0',
     'slipway/commands/0/env': 'A=b c\0B=x\ny\0',

@@ -21,7 +21,7 @@ describe('ext4', () => {
     await using folder = await scratch();
     const { disk, tree } = await places(folder.path);
     await writeOddTree(tree);
-    await ext4.fill(disk, tree, context());
+    await ext4.copyIn(disk, tree, context());
     await run(['e2fsck', '-fn', disk]);
     const { stdout } = await run(['dumpe2fs', '-h', disk]);
     expect(stdout).toMatch(/Reserved block count: +0\n/);
@@ -42,7 +42,7 @@ describe('ext4', () => {
     const digests: string[] = [];
     for (let i = 0; i < 2; i++) {
       await createSparseFile(disk, 64);
-      await ext4.fill(disk, tree, context());
+      await ext4.copyIn(disk, tree, context());
       digests.push(
         createHash('sha256')
           .update(await readFile(disk))

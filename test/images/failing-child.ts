@@ -6,7 +6,7 @@ import { SlipwayFailure } from '../../schema/failures.ts';
 const [disk = '', tree = ''] = process.argv.slice(2);
 try {
   await createSparseFile(disk, 64);
-  await ext4.fill(disk, tree, { signal: new AbortController().signal, report: () => {} });
+  await ext4.copyIn(disk, tree, { signal: new AbortController().signal, report: () => {} });
 } catch (error) {
   process.stdout.write(error instanceof SlipwayFailure ? `${error.type}: ${error.message}` : `${error}`);
 }

@@ -7,7 +7,8 @@ import type { Dependencies, Guests } from '../../activities/dependencies.ts';
 
 import { openLeases } from '../../host/leases.ts';
 import { scratchFolder } from '../../host/scratch.ts';
-import { ext4 } from '../../images/ext4.ts';
+import { diskFiles } from '../../images/disk-places.ts';
+import { filesystems } from '../../images/filesystems.ts';
 import { debianRecipe } from '../../recipes/debian/recipe.ts';
 import { createInputCache } from '../../repositories/cache.ts';
 import type { Resolver } from '../../repositories/resolver.ts';
@@ -87,7 +88,8 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
     recipes: { debian: debianRecipe },
     inputs: createInputCache({ directory: join(home, 'cache'), store }),
     vms: new Map([[vm.type, vm]]),
-    filesystem: ext4,
+    filesystems: { default: 'ext4', byName: filesystems },
+    disks: diskFiles,
     guests: fakeGuests,
     leases,
   };

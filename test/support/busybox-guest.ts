@@ -5,6 +5,7 @@ import { type Kernel, unpackKernel } from '../../guest/kernel.ts';
 import { toolkitInitramfs } from '../../guest/toolkit.ts';
 import { run } from '../../host/run.ts';
 import { ext4 } from '../../images/ext4.ts';
+import { guestFilesystem } from '../../images/filesystem.ts';
 import type { GuestCommand, GuestSpec } from '../../vm/vm.ts';
 import { TEST_CACHE, testKernelDeb } from './kernel.ts';
 import { bootGuest, emptySwap, type GuestRun, type GuestSaid } from './qemu.ts';
@@ -34,7 +35,7 @@ export async function busyboxTree(tree: string): Promise<void> {
 export async function busyboxDisk(folder: string, diskMiB = 64): Promise<void> {
   await busyboxTree(join(folder, 'tree'));
   await run(['truncate', '--size', `${diskMiB}M`, join(folder, 'disk')]);
-  await ext4.fill(join(folder, 'disk'), join(folder, 'tree'), {
+  await ext4.copyIn(join(folder, 'disk'), join(folder, 'tree'), {
     signal: AbortSignal.timeout(60_000),
     report: () => undefined,
   });
@@ -58,9 +59,11 @@ export async function runBusyboxGuest(
   await bootInitramfs({
     toolkit: path('toolkit'),
     into: path('initramfs'),
-    filesystem: ext4.name,
-    mountOptions: ext4.mountOptions,
-    spec: { phase: 'build', nonce: NONCE, outputDirectory: '/out', commands, ...spec },
+    spec: {
+      ...{ phase: 'build', nonce: NONCE, outputDirectory: '/out', commands },
+      filesystem: guestFilesystem(ext4),
+      ...spec,
+    },
   });
   await emptySwap(path('swap'));
   const said = await bootGuest({

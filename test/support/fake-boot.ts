@@ -11,8 +11,9 @@ export async function fakeBoot(
   const swap = join(folder, 'swap');
   for (const file of [disk, swap]) await createSparseFile(file, 16);
   return {
-    ...{ phase: 'build', nonce: 'f0'.repeat(16), cpus: 1, memoryMiB: 128, disk, swap },
+    ...{ phase: 'build', nonce: 'f0'.repeat(16), architecture: 'amd64', cpus: 1, memoryMiB: 128, disk, swap },
     ...{ kernel: 'none', initramfs: 'none', outputDirectory: '/out' },
+    filesystem: { name: 'ext4', mountOptions: [], content: 'device' },
     commands: [{ argv: ['true'], env: {}, user: 'builder', cwd: '/' }],
     ...more,
     limits: {

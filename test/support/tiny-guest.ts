@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { bootInitramfs } from '../../guest/initramfs.ts';
 import { toolkitInitramfs } from '../../guest/toolkit.ts';
 import { ext4 } from '../../images/ext4.ts';
+import { guestFilesystem } from '../../images/filesystem.ts';
 import { createSparseFile } from '../../images/sparse-file.ts';
 import type { GuestCommand, GuestSpec } from '../../vm/vm.ts';
 import { busyboxTree, shell, testKernel } from './busybox-guest.ts';
@@ -29,20 +30,19 @@ export async function tinyGuest(folder: string, { script, user, limits }: TinyGu
   const nonce = randomBytes(16).toString('hex');
   const command = shell(script, user);
   const spec: GuestSpec = {
-    ...{ phase: 'build', nonce, cpus: 1, memoryMiB: 256, outputDirectory: '/out' },
+    ...{ phase: 'build', nonce, architecture: 'amd64', cpus: 1, memoryMiB: 256, outputDirectory: '/out' },
     ...{ disk: path('disk'), swap: path('swap'), kernel: kernel.image, initramfs: path('initramfs') },
+    filesystem: guestFilesystem(ext4),
     commands: [{ ...command, env: { ...command.env, NONCE: nonce } }],
     limits: { ...LIMITS, ...limits },
   };
   await createSparseFile(spec.disk, 32);
   await createSparseFile(spec.swap, 16);
   await busyboxTree(path('tree'));
-  await ext4.fill(spec.disk, path('tree'), { signal: AbortSignal.timeout(60_000), report: () => {} });
+  await ext4.copyIn(spec.disk, path('tree'), { signal: AbortSignal.timeout(60_000), report: () => {} });
   await toolkitInitramfs({ kernel, filesystemModules: ext4.modules, into: path('toolkit') });
   await bootInitramfs({
     spec,
-    filesystem: ext4.name,
-    mountOptions: ext4.mountOptions,
     toolkit: path('toolkit'),
     into: spec.initramfs,
   });

@@ -24,9 +24,9 @@ describe('probe of VM types', () => {
     await toolkitInitramfs({ kernel, filesystemModules: [], into: toolkit });
     const [found] = await probeVmTypes({
       candidates: [{ vm: createQemuVm({ type, ...IDENTITY }), seconds }],
+      architecture: 'amd64',
       kernel: kernel.image,
-      writeInitramfs: (spec) =>
-        bootInitramfs({ spec, filesystem: 'ext4', mountOptions: [], toolkit, into: spec.initramfs }),
+      writeInitramfs: (spec) => bootInitramfs({ spec, toolkit, into: spec.initramfs }),
       scratch: folder.path,
     });
     expect(await readdir(folder.path)).toEqual([]);

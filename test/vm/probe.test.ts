@@ -27,6 +27,7 @@ describe('probe of VM types', () => {
         },
         { vm: unfit, seconds: 1 },
       ],
+      architecture: 'amd64',
       kernel: '/dev/null',
       writeInitramfs: async () => {},
       scratch: folder.path,

@@ -31,7 +31,9 @@ export class Monitor {
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => this.#hear(text));
     // A monitor that ends before it read this is found by its exit.
     this.#child.stdin?.on('error', () => {});
-    this.#child.stdin?.write('{"execute":"qmp_capabilities"}\n');
+    const { protocol = 'qmp' } = command;
+    if (protocol === 'qmp') this.#child.stdin?.write('{"execute":"qmp_capabilities"}\n');
+    else this.#child.on('exit', (code) => this.#qmp.assume({ greeted: true, poweredOff: code === 0 }));
     this.#child.on('error', (error) => this.#hear(error.message));
     this.gone = new Promise((resolve) => {
       this.#child.on('close', () => {

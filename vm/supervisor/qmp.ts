@@ -24,6 +24,11 @@ export class QmpReceiver {
     return lines.map((line) => this.#message(line)).includes(true);
   }
 
+  /** What is known of a monitor that does not speak QMP. */
+  assume(known: Pick<MonitorState, 'greeted' | 'poweredOff'>): void {
+    Object.assign(this.state, known);
+  }
+
   #message(line: string): boolean {
     const message = parse(line);
     if (message === undefined) return false;

@@ -3,8 +3,9 @@ import { qemuArguments } from '../../../vm/qemu/arguments.ts';
 import type { GuestSpec } from '../../../vm/vm.ts';
 
 const spec: GuestSpec = {
-  ...{ phase: 'build', nonce: 'ab'.repeat(16), cpus: 3, memoryMiB: 777 },
+  ...{ phase: 'build', nonce: 'ab'.repeat(16), architecture: 'amd64', cpus: 3, memoryMiB: 777 },
   ...{ disk: '/the/disk', swap: '/the/swap', kernel: '/the/kernel', initramfs: '/the/initramfs' },
+  filesystem: { name: 'ext4', mountOptions: [], content: 'device' },
   commands: [{ argv: ['a,b=c', '-device'], env: { X: 'y' }, user: 'root', cwd: '/' }],
   limits: { bootSeconds: 1, heartbeatSeconds: 1, logSilenceSeconds: 1, totalSeconds: 1, logBytes: 1 },
 };
