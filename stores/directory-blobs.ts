@@ -7,6 +7,7 @@ import type { Digest } from '../schema/digest.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import type { Root } from './directory-root.ts';
 import { checkedDigest } from './names.ts';
+import { openSource, type SourceFile, wrongDigest } from './source-file.ts';
 import { BlobMissing, type StoredBlob } from './store.ts';
 
 /** Bytes read at a time: memory does not grow with a blob. */
@@ -25,9 +26,8 @@ export async function putFile(
   // A blob of another size was damaged after it was written: it is written anew.
   if (await keep(path, file.size)) return;
   await writeAside(root, path, async (target) => {
-    const found = await copy(file.handle, source, target, signal);
-    if (found === digest) return;
-    throw new SlipwayFailure('InputRejected', `${source} has SHA-256 ${found}, expected was ${digest}`);
+    const found = await copy(file, target, signal);
+    if (found !== digest) throw wrongDigest(source, found, digest);
   });
 }
 
@@ -114,21 +114,9 @@ async function openBlob(root: Root, digest: Digest): Promise<FileHandle> {
   throw new BlobMissing(digest, root.path);
 }
 
-/** What cannot be read here is the caller's file, not the store. */
-async function openSource(path: string) {
-  try {
-    const handle = await open(path);
-    const { size } = await handle.stat();
-    return { handle, size, [Symbol.asyncDispose]: () => handle.close() };
-  } catch (error) {
-    throw unreadable(path, error);
-  }
-}
-
 /** Copies all of a file in one pass and returns the digest of what was written. */
 async function copy(
-  source: FileHandle,
-  path: string,
+  source: SourceFile,
   target: FileHandle,
   signal: AbortSignal | undefined,
 ): Promise<Digest> {
@@ -136,11 +124,9 @@ async function copy(
   const buffer = Buffer.allocUnsafe(CHUNK);
   for (;;) {
     signal?.throwIfAborted();
-    const { bytesRead } = await source.read(buffer).catch((error: unknown) => {
-      throw unreadable(path, error);
-    });
-    if (bytesRead === 0) return hash.digest('hex');
-    const chunk = buffer.subarray(0, bytesRead);
+    const length = await source.read(buffer);
+    if (length === 0) return hash.digest('hex');
+    const chunk = buffer.subarray(0, length);
     hash.update(chunk);
     await target.writeFile(chunk);
   }
@@ -174,10 +160,4 @@ async function sizeOf(path: string): Promise<number | undefined> {
 
 function blobPath(root: Root, digest: Digest): string {
   return join(root.path, 'blobs', checkedDigest(digest).slice(0, 2), digest);
-}
-
-function unreadable(path: string, cause: unknown): SlipwayFailure {
-  return new SlipwayFailure('InputRejected', `${path} cannot be read: ${(cause as Error).message}`, {
-    cause,
-  });
 }
