@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bootTime } from '../host/boot-time.ts';
-import { SlipwayFailure } from '../schema/failures.ts';
+import { FAILURES, SlipwayFailure } from '../schema/failures.ts';
 import type { Architecture, VmType } from '../schema/request.ts';
 import { ControlReader } from './control-records.ts';
 import { FILES } from './folder.ts';
@@ -122,12 +122,21 @@ async function firstWord(vm: Vm, folder: string, nonce: string): Promise<Slipway
 }
 
 function explain(type: VmType, failure: SlipwayFailure, seconds: number): Pick<VmProbe, 'reason' | 'advice'> {
-  if (type !== 'kvm' || failure.type !== 'BootTimedOut') return reasonOf(failure);
+  // What the host itself lacks says so already.
+  if (type !== 'kvm' || FAILURES[failure.type].family !== 'guest') return reasonOf(failure);
   const advice = 'Switch nested virtualization on there, or use the VM type qemu (emulation).';
+  const what =
+    failure.type === 'BootTimedOut'
+      ? `a guest does not come up within ${seconds} s`
+      : firstLine(failure.message);
   const reason =
-    `/dev/kvm opens, but a guest does not come up within ${seconds} s. This host is most likely a virtual machine ` +
-    `itself, whose host does not pass hardware virtualization on. ${advice}`;
+    `/dev/kvm opens, but ${what}. This host is most likely a virtual machine ` +
+    `itself, whose host does not pass hardware virtualization on, or not all of it. ${advice}`;
   return { reason, advice };
+}
+
+function firstLine(message: string): string {
+  return message.split('\n', 1)[0]?.replace(/[.)]*$/, '') ?? '';
 }
 
 function reasonOf(failure: SlipwayFailure): Pick<VmProbe, 'reason' | 'advice'> {
