@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -8,16 +8,33 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 const script = (name: string) => fileURLToPath(new URL(`../../guest/scripts/${name}`, import.meta.url));
 
 /** Runs list.awk with the entries (name, "type mode size inode links", target) and what filefrag said. */
-async function list(entries: [string, string, string?][], filefrag: string): Promise<string> {
+async function list(
+  entries: [string, string, string?][],
+  filefrag: string,
+  content = 'device',
+): Promise<{ text: string; start: string; written: string }> {
   const folder = await temporaryFolder();
-  await mkdir(join(folder, 'in'));
+  const into = join(folder, 'in');
+  await mkdir(into);
   const file = join(folder, 'in/entries');
   await writeFile(
     file,
     entries.map(([name, of, target = '']) => `${name}\u0001${of}\u0001${target}\n`).join(''),
   );
-  return (await run(['busybox', 'awk', '-f', script('list.awk'), file], { input: filefrag })).stdout;
+  const variables = ['-v', `content=${content}`, '-v', `units=${UNITS}`, '-v', `into=${into}`];
+  const { stdout } = await run(['busybox', 'awk', ...variables, '-f', script('list.awk'), file], {
+    input: filefrag,
+  });
+  const start = (await readFile(join(into, 'content-start'), 'utf8')).trim();
+  const written = await readFile(join(into, 'content'), 'utf8').catch(() => '');
+  for (const [path, size] of written.matchAll(/^\/.*filler-(\d+)$/gm)) {
+    expect((await stat(path)).size).toBe(Number(size));
+  }
+  return { text: stdout, start, written: written.replaceAll(`${into}/`, '') };
 }
+
+/** Of the swap. */
+const UNITS = 1000;
 
 const HEADER = ' ext:     logical_offset:        physical_offset: length:   expected: flags:\n';
 
@@ -40,17 +57,57 @@ ${HEADER}   0:        0..       7:         16..        23:      8:             l
       ],
       said,
     ),
-  ).toBe('F 644 5000 a\nE disk 274432 8 0\nE disk 300008 8 40\nF 600 12 b\nE disk 16 8 0\n');
+  ).toEqual({
+    text: 'F 644 5000 a\nE disk 274432 8 0\nE disk 300008 8 40\nF 600 12 b\nE disk 16 8 0\n',
+    ...{ start: '1000', written: '' },
+  });
 });
 
-test('content that has no place on the disk is no guess', async () => {
-  const said = `File size of ./a is 5 (1 blocks of 512 bytes)
-${HEADER}   0:        0..       0:         0..        0:      1:             last,not_aligned,inline,eof
-./a: 1 extent found
+test.each([
+  'last,not_aligned,inline,eof',
+  'last,unknown_loc,delalloc,eof',
+  'encoded',
+  'last,encoded,eof',
+  'unwritten,unknown_loc',
+  '0x8000',
+])('a file with an extent that is %s follows in the swap as a whole', async (flags) => {
+  const said = `File size of ./a is 700 (1 blocks of 512 bytes)
+${HEADER}   0:        0..       0:        100..       100:      1:
+   1:        1..       1:          0..        0:      1:             ${flags}
+./a: 2 extents found
+File size of ./b is 512 (1 blocks of 512 bytes)
+${HEADER}   0:        0..       0:        200..       200:      1:             last,eof
+./b: 1 extent found
 `;
-  await expect(list([['a', 'f 644 5 11 1']], said)).rejects.toThrow(
-    'content of a is not in blocks: last,not_aligned,inline,eof',
-  );
+  const entries: [string, string][] = [
+    ['a', 'f 644 700 11 1'],
+    ['b', 'f 644 512 12 1'],
+  ];
+  expect(await list(entries, said)).toEqual({
+    text: 'F 644 700 a\nE swap 998 2 0\nF 644 512 b\nE disk 200 1 0\n',
+    ...{ start: '998', written: './a\nfiller-324\n' },
+  });
+});
+
+test('where extents are no offsets on the disk, all content follows in the swap, the first file last', async () => {
+  const entries: [string, string][] = [
+    ['a', 'f 644 1024 11 2'],
+    ['b', 'f 644 0 12 1'],
+    ['c d', 'f 755 1 13 1'],
+    ['e', 'f 644 1024 11 2'],
+    ['f', 'f 644 3073 14 1'],
+  ];
+  expect(await list(entries, '', 'swap')).toEqual({
+    text:
+      'F 644 1024 a\nE swap 998 2 0\nF 644 0 b\nF 755 1 c d\nE swap 997 1 0\nH e\nT a\n' +
+      'F 644 3073 f\nE swap 990 7 0\n',
+    ...{ start: '990', written: './f\nfiller-511\n./c d\nfiller-511\n./a\n' },
+  });
+});
+
+test('more than the swap holds: it begins before the swap does', async () => {
+  const { start } = await list([['a', 'f 644 5000000000000 11 1']], '', 'swap');
+  expect(Number(start)).toBe(UNITS - Math.ceil(5_000_000_000_000 / 512));
 });
 
 test.each([

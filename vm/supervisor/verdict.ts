@@ -2,6 +2,10 @@ import type { LetterBoxHeader } from '../../extraction/letter-box-header.ts';
 import type { GuestSpec, VmEnd } from '../vm.ts';
 import type { Cause } from './watchdogs.ts';
 
+const NO_ROOM_IN_SWAP =
+  'the results do not fit on the swap, through which they leave the guest: raise resources.swapMiB (or ' +
+  'limits.artifactsMiB where the filesystem is btrfs, whose results leave through it as a whole), or leave less';
+
 /**
  * How a boot ended, judged when nothing of QEMU runs any more. A valid status outweighs whatever came after it (a hang
  * on the way down, a crash at power-off). Only the log's limit outweighs the status: whether a log is too large must not
@@ -17,6 +21,8 @@ export function verdict(header: LetterBoxHeader | undefined, cause: Cause, spec:
         ? { kind: 'failed', command: header.command, exitCode: header.exitCode }
         : broken('NoStatus', `the guest left a status of command ${header.command}, which it has not`);
     case 'disk-full':
+      // With exit code 0 nothing failed but the way out.
+      if (header.exitCode === 0) return broken('ArtifactsRejected', NO_ROOM_IN_SWAP);
       return broken('DiskFull', `command ${header.command} failed because the disk of the guest was full`);
     case 'out-of-memory':
       return broken(

@@ -31,6 +31,13 @@ describe('the verdict', () => {
     expect(verdict(header({ result, exitCode: 1 }), hung, spec)).toMatchObject({ kind: 'broken', failure });
   });
 
+  it('tells results that do not fit through the swap from a disk that was full', () => {
+    expect(verdict(header({ result: 'disk-full' }), hung, spec)).toMatchObject({
+      ...{ kind: 'broken', failure: 'ArtifactsRejected' },
+      message: expect.stringContaining('raise resources.swapMiB'),
+    });
+  });
+
   it('believes no status of a command that the guest was not given', () => {
     const end = verdict(header({ result: 'failed', command: 2, exitCode: 1 }), hung, spec);
     expect(end).toMatchObject({ kind: 'broken', failure: 'NoStatus' });
