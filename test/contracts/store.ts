@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe } from 'vitest';
 import { bigBlobs, blobs } from './store/blobs.ts';
+import { forgetting } from './store/forgetting.ts';
 import { logs } from './store/logs.ts';
 import { listings, records } from './store/records.ts';
 import { names, refusals } from './store/refusals.ts';
@@ -20,5 +21,6 @@ export function storeContract(name: string, create: () => Promise<StoreUnderTest
     records(() => under);
     listings(() => under);
     logs(() => under);
+    forgetting(() => under);
   });
 }

@@ -37,6 +37,7 @@ storeContract('directory', async () => {
       await chmod(path, 0o600);
       await writeFile(path, 'PRECIOUS');
     },
+    timeStep: 20,
     cleanup: () => rm(directory, { recursive: true }),
   };
 });

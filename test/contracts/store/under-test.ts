@@ -11,6 +11,8 @@ export interface StoreUnderTest {
   reopen(): Store;
   /** Changes the content of a blob behind the store's back. */
   damage(digest: string): Promise<void>;
+  /** Milliseconds that lie between two puts of which the store knows which was first. */
+  timeStep: number;
   cleanup(): Promise<void>;
 }
 
