@@ -1,5 +1,4 @@
 import { Context } from '@temporalio/activity';
-import { admit } from '../host/scratch.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import { satisfies } from '../schema/request.ts';
 import type { Vm } from '../vm/vm.ts';
@@ -10,12 +9,11 @@ import type { Dependencies } from './dependencies.ts';
 
 /** So long a host that had its try leaves the build to the others. */
 const AVOIDED_MILLISECONDS = 5000;
-const MIB = 1024 ** 2;
 
-type Needs = Pick<Dependencies, 'host' | 'graceSeconds' | 'vms' | 'leases' | 'directories'>;
+type Needs = Pick<Dependencies, 'host' | 'graceSeconds' | 'vms' | 'leases' | 'directories' | 'disks'>;
 
 export function claimHost(needs: Needs): DemandActivities['claimHost'] {
-  const { host, graceSeconds, leases, directories } = needs;
+  const { host, graceSeconds, leases, directories, disks } = needs;
   return activity('claim', async (_context, demand, round) => {
     const { attempt, scheduledTimestampMs, workflowExecution } = Context.current().info;
     const { workflowId: build = '', runId: run = '' } = workflowExecution ?? {};
@@ -26,7 +24,7 @@ export function claimHost(needs: Needs): DemandActivities['claimHost'] {
       );
     }
     const { type, isolation } = chooseVm(needs, demand);
-    await admit(directories.scratch, demand.diskMiB * MIB);
+    await disks.admit(directories.scratch, demand);
     // An attempt that timed out may have taken a place: nobody was told of it.
     for (const lease of await leases.list()) {
       if (lease.run === run && lease.round === round) await leases.release(lease.id);

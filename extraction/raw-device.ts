@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { deviceNumber } from '../host/device-number.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 
 /** A disk or swap that a guest wrote, read as raw bytes: no format is ever guessed from its content. */
@@ -47,8 +48,6 @@ async function sizeOf(file: FileHandle, path: string): Promise<number> {
   if (!stat.isBlockDevice()) {
     throw new SlipwayFailure('HostUnfit', `${path} is neither a regular file nor a block device`);
   }
-  // As in makedev(3): both numbers are split around each other.
-  const major = ((stat.rdev >> 8n) & 0xfffn) | ((stat.rdev >> 32n) & ~0xfffn);
-  const minor = (stat.rdev & 0xffn) | ((stat.rdev >> 12n) & 0xffffff00n);
+  const { major, minor } = deviceNumber(stat.rdev);
   return Number(await readFile(`/sys/dev/block/${major}:${minor}/size`, 'latin1')) * 512;
 }

@@ -1,6 +1,8 @@
 import { rm } from 'node:fs/promises';
-import type { ScratchFolder } from '../host/scratch.ts';
+import { admit, type ScratchFolder } from '../host/scratch.ts';
 import { createSparseFile } from './sparse-file.ts';
+
+const MIB = 1024 ** 2;
 
 /** Disk and swap of one guest: raw files or block devices. */
 export interface Disks {
@@ -20,14 +22,23 @@ export interface DiskSizes {
  */
 export interface DiskPlaces {
   /**
+   * Refuses early what cannot be given. Reserves nothing.
+   * @param root existing folder of all scratch folders
+   * @throws SlipwayFailure ScratchFull where there is no room now, NoHostAvailable where there never is
+   */
+  admit(root: string, sizes: Pick<DiskSizes, 'diskMiB'> & Partial<DiskSizes>): Promise<void>;
+  /**
    * Gives a lease disk and swap, empty and of these sizes at the least. Idempotent; what an earlier attempt left on
    * them is gone.
    * @throws SlipwayFailure ScratchFull where there is none to be had; HostUnfit where one must not be used
    */
-  give(scratch: ScratchFolder, sizes: DiskSizes): Promise<Disks>;
-  /** An empty disk in the place of the one given, which a killed attempt may still be writing into. */
-  renewDisk(scratch: ScratchFolder, diskMiB: number): Promise<void>;
-  /** What a lease was given. */
+  give(scratch: ScratchFolder, sizes: DiskSizes, signal: AbortSignal): Promise<Disks>;
+  /**
+   * An empty disk in the place of the one given, which a killed attempt may still be writing into.
+   * @throws SlipwayFailure HostUnfit
+   */
+  renewDisk(scratch: ScratchFolder, diskMiB: number, signal: AbortSignal): Promise<void>;
+  /** What a lease was given. @throws SlipwayFailure HostUnfit where it was given none, or it is another one now */
   find(scratch: ScratchFolder): Promise<Disks>;
   /** Takes them back; idempotent. The scratch folder itself is deleted by the caller. */
   takeBack(scratch: ScratchFolder): Promise<void>;
@@ -35,6 +46,8 @@ export interface DiskPlaces {
 
 /** Sparse files in the scratch folder. */
 export const diskFiles: DiskPlaces = {
+  // A guest may fill both, so that there must be room for all of them.
+  admit: (root, { diskMiB, swapMiB = 0 }) => admit(root, (diskMiB + swapMiB) * MIB),
   async give({ disk, swap }, { diskMiB, swapMiB }) {
     await createSparseFile(disk, diskMiB);
     await createSparseFile(swap, swapMiB);

@@ -1,19 +1,20 @@
 import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
+import { removeScratch } from '../activities/delete-scratch.ts';
 import type { Dependencies } from '../activities/dependencies.ts';
 import { killVms } from '../activities/kill-vm.ts';
 import { leaseUse } from '../activities/lease-use.ts';
 import { bootId } from '../host/boot-time.ts';
 import type { LeaseRecord } from '../host/lease-record.ts';
-import { deleteScratch, scratchFolder } from '../host/scratch.ts';
+import { scratchFolder } from '../host/scratch.ts';
 
 const ANSWER_MILLISECONDS = 3000;
 const EVERY_MILLISECONDS = 10_000;
 /** A lease that its run has not named after so long never reached it. */
 const UNNAMED_MILLISECONDS = 600_000;
 
-type Needs = Pick<Dependencies, 'host' | 'vms' | 'leases' | 'directories'>;
+type Needs = Pick<Dependencies, 'host' | 'vms' | 'leases' | 'directories' | 'disks'>;
 
 export interface Reaped {
   /** Ids of leases whose VM, scratch and place are gone now. */
@@ -74,10 +75,10 @@ async function isDead(client: Client, lease: LeaseRecord): Promise<boolean> {
 }
 
 /** First the VM, then its disks, then the place: never two VMs where one may be. */
-async function remove({ vms, leases, directories }: Needs, id: string): Promise<true> {
-  await killVms({ vms }, scratchFolder(directories.scratch, id));
-  await deleteScratch(directories.scratch, id);
-  await leases.release(id);
+async function remove(needs: Needs, id: string): Promise<true> {
+  await killVms(needs, scratchFolder(needs.directories.scratch, id));
+  await removeScratch(needs, id);
+  await needs.leases.release(id);
   return true;
 }
 
