@@ -5,7 +5,7 @@ import { type Kernel, unpackKernel } from '../../guest/kernel.ts';
 import { toolkitInitramfs } from '../../guest/toolkit.ts';
 import { run } from '../../host/run.ts';
 import { ext4 } from '../../images/ext4.ts';
-import { guestFilesystem } from '../../images/filesystem.ts';
+import { type Filesystem, guestFilesystem } from '../../images/filesystem.ts';
 import type { GuestCommand, GuestSpec } from '../../vm/vm.ts';
 import { TEST_CACHE, testKernelDeb } from './kernel.ts';
 import { bootGuest, emptySwap, type GuestRun, type GuestSaid } from './qemu.ts';
@@ -50,22 +50,28 @@ export function shell(script: string, user: GuestCommand['user'] = 'builder'): G
 export async function runBusyboxGuest(
   folder: string,
   commands: readonly GuestCommand[],
-  options: Partial<GuestRun> & { spec?: Partial<GuestSpec> } = {},
+  options: Partial<GuestRun> & {
+    spec?: Partial<GuestSpec>;
+    /** Of the disk. Default: ext4. */
+    filesystem?: Filesystem;
+    /** Size of the swap. Default: 32. */
+    swapMiB?: number;
+  } = {},
 ): Promise<GuestSaid & { letterBox: LetterBox | undefined }> {
-  const { spec, ...machine } = options;
+  const { spec, filesystem = ext4, swapMiB = 32, ...machine } = options;
   const kernel = await testKernel();
   const path = (name: string) => join(folder, name);
-  await toolkitInitramfs({ kernel, filesystemModules: ext4.modules, into: path('toolkit') });
+  await toolkitInitramfs({ kernel, filesystemModules: filesystem.modules, into: path('toolkit') });
   await bootInitramfs({
     toolkit: path('toolkit'),
     into: path('initramfs'),
     spec: {
       ...{ phase: 'build', nonce: NONCE, outputDirectory: '/out', commands },
-      filesystem: guestFilesystem(ext4),
+      filesystem: guestFilesystem(filesystem),
       ...spec,
     },
   });
-  await emptySwap(path('swap'));
+  await emptySwap(path('swap'), swapMiB * 1024 ** 2);
   const said = await bootGuest({
     ...{ disk: path('disk'), swap: path('swap'), kernel: kernel.image, initramfs: path('initramfs'), folder },
     ...machine,
