@@ -21,9 +21,10 @@ const FAKES = {
   npm: 'mkdir -p node_modules/.bin; cp "$ROOT/bin/node" node_modules/.bin/node',
   node: 'case "$1" in scripts/*) echo "#!/bin/sh" >"$2/temporal"; chmod 755 "$2/temporal";; *) exit 1;; esac',
   timeout: 'shift 3; exec "$@"',
-  go: 'if [ "$1" = env ]; then echo go1.25.0; else mkdir -p "$GOBIN"; echo "#!/bin/sh" >"$GOBIN/temporal"; chmod 755 "$GOBIN/temporal"; fi',
+  go: 'if [ "$1" = env ]; then echo go1.25.0; exit; fi; name=temporal; case "$2" in */versitygw@*) name=versitygw;; esac; mkdir -p "$GOBIN"; echo "#!/bin/sh" >"$GOBIN/$name"; chmod 755 "$GOBIN/$name"',
   sudo: 'exec "$@"',
   temporal: '',
+  versitygw: '',
 } as const;
 type Fake = keyof typeof FAKES;
 
@@ -55,7 +56,7 @@ export async function fakeMachine(): Promise<FakeMachine> {
   const program = (name: Fake, body: string | undefined) =>
     body === undefined ? rm(join(bin, name), { force: true }) : executable(join(bin, name), body);
   for (const [name, body] of Object.entries(FAKES)) {
-    if (name !== 'sudo' && name !== 'temporal') await program(name as Fake, body);
+    if (!['sudo', 'temporal', 'versitygw'].includes(name)) await program(name as Fake, body);
   }
   return {
     program,

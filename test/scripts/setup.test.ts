@@ -202,3 +202,39 @@ describe('the Temporal server: the first that works', () => {
     expect(exitCode).toBe(1);
   });
 });
+
+describe('the S3 server of the tests', () => {
+  const S3 = 'go install github.com/versity/versitygw/cmd/versitygw@v1.8.0';
+
+  it('is built with Go for the tests alone, once', async () => {
+    const { setup } = await fakeMachine();
+    expect((await setup()).calls).not.toContain(S3);
+    const { said, calls, exitCode } = await setup({ SLIPWAY_SETUP: 'test' });
+    expect(said).toMatch(
+      /building the S3 server of the tests with Go .*\nsetup: versitygw built in \d+ s\n$/,
+    );
+    expect(calls).toContain(S3);
+    expect(exitCode).toBe(0);
+    expect(await setup({ SLIPWAY_SETUP: 'test' })).toMatchObject({ said: '', calls: [] });
+  });
+
+  it('is one on PATH that runs', async () => {
+    const { setup, program } = await fakeMachine();
+    await program('versitygw', 'exit 0');
+    expect((await setup({ SLIPWAY_SETUP: 'test' })).calls).not.toContain(S3);
+  });
+
+  it.each([
+    ['Go is too old', 'echo go1.24.9'],
+    ['there is no Go', undefined],
+    ['Go fails', '[ "$1" = env ] && echo go1.26rc1'],
+  ])('is missing where %s, and it says what helps', async (_, go) => {
+    const { setup, program } = await fakeMachine();
+    await program('go', go);
+    const { said, exitCode } = await setup({ SLIPWAY_SETUP: 'test' });
+    expect(said).toMatch(
+      /No S3 server for the tests could be brought\.\n.*versitygw command on PATH, or Go 1\.25/,
+    );
+    expect(exitCode).toBe(1);
+  });
+});
