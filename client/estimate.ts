@@ -7,6 +7,7 @@ import { publishedResults } from './records.ts';
 const USUAL: Record<VmType, string> = {
   kvm: 'a small package takes a minute or two on this VM type (not measured yet)',
   container: 'a small package takes less than a minute in a container',
+  emulator: 'how long a small package takes is not known of the emulator of a host',
   qemu: 'a small package takes 8 to 15 minutes on this VM type (emulated, without hardware virtualization)',
 };
 

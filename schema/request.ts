@@ -10,12 +10,18 @@ export const Isolation = z
   .describe('secure: hardware virtualization; emulated: QEMU without it; the request never gets less');
 export type Isolation = z.infer<typeof Isolation>;
 
-/** `kvm`: QEMU with hardware virtualization; `qemu`: QEMU emulating (TCG); `container`: namespaces of the host's kernel. */
-export const VmType = z.enum(['kvm', 'qemu', 'container']);
+/**
+ * `kvm`: QEMU with hardware virtualization; `qemu`: QEMU emulating (TCG); `container`: namespaces of the host's kernel;
+ * `emulator`: a program of the host's operator.
+ */
+export const VmType = z.enum(['kvm', 'qemu', 'container', 'emulator']);
 export type VmType = z.infer<typeof VmType>;
 
-/** What separates the guests of each VM type from their host. */
-export const ISOLATION_OF: Readonly<Record<VmType, Isolation>> = {
+/**
+ * What separates the guests of each VM type from their host. That of `emulator` is the word of each host's operator: no
+ * request can be refused for it before a host has answered.
+ */
+export const ISOLATION_OF: Readonly<Record<Exclude<VmType, 'emulator'>, Isolation>> = {
   kvm: 'secure',
   qemu: 'emulated',
   container: 'shared-kernel',
@@ -26,7 +32,11 @@ export function satisfies(offered: Isolation, demanded: Isolation): boolean {
   return ISOLATIONS.indexOf(offered) <= ISOLATIONS.indexOf(demanded);
 }
 
-export const Architecture = z.enum(['amd64']).describe('Debian architecture name');
+export const Architecture = z
+  .enum(['amd64', 'i386', 'arm64', 'armhf'])
+  .describe(
+    'Debian architecture of the build root; i386 and armhf run on a 64-bit kernel as 32-bit machines',
+  );
 export type Architecture = z.infer<typeof Architecture>;
 
 const word = (what: string) =>
@@ -98,7 +108,7 @@ export const BuildRequest = z.strictObject({
       type: VmType.optional().describe('One VM type and no other'),
     })
     .superRefine(({ type, isolation }, context) => {
-      if (type === undefined || satisfies(ISOLATION_OF[type], isolation)) return;
+      if (type === undefined || type === 'emulator' || satisfies(ISOLATION_OF[type], isolation)) return;
       const message = `is ${type}, whose isolation is ${ISOLATION_OF[type]}: less than the demanded ${isolation}, so that no host could ever take the build`;
       context.addIssue({ code: 'custom', path: ['type'], message });
     })

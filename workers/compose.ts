@@ -2,8 +2,9 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dependencies } from '../activities/dependencies.ts';
 import { openLeases } from '../host/leases.ts';
-import { diskFiles } from '../images/disk-places.ts';
-import { filesystems } from '../images/filesystems.ts';
+import { createDiskDevices } from '../images/disk-devices.ts';
+import { type DiskPlaces, diskFiles } from '../images/disk-places.ts';
+import { filesystems, withMountOptions } from '../images/filesystems.ts';
 import { recipes } from '../recipes/index.ts';
 import { createInputCache, type InputCache } from '../repositories/cache.ts';
 import { hostRepositories } from '../repositories/host-sources.ts';
@@ -70,11 +71,17 @@ export async function compose(configuration: Configuration): Promise<Composition
       recipes,
       inputs,
       vms: new Map(vms.map((vm) => [vm.type, vm])),
-      filesystems: { default: disks.filesystem, byName: filesystems },
+      filesystems: { default: disks.filesystem, byName: withMountOptions(filesystems, disks.mountOptions) },
       fill: disks.fill,
-      disks: diskFiles,
+      disks: diskPlaces(configuration),
       guests: createGuests({ inputs, cache: directories.cache }),
       leases,
     }),
   };
+}
+
+function diskPlaces({ disks, host, directories }: Configuration): DiskPlaces {
+  const { devices: pairs, clean } = disks;
+  if (pairs === undefined) return diskFiles;
+  return createDiskDevices({ pairs, clean, host, lock: join(directories.state, 'devices.lock') });
 }

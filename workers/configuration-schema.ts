@@ -21,9 +21,11 @@ const Capacity = z.strictObject({
     .min(1)
     .max(1024)
     .optional()
-    .describe('Builds at the same time. Default: one for each two CPUs of the host, at least 1'),
+    .describe(
+      'Builds at the same time. Default: one for each pair of `disks.devices`; without these one for each two CPUs of the host, at least 1',
+    ),
   memory: Size.optional().describe(
-    'Memory of all guests together, for instance `4 GiB`. Default: the memory of the host less an eighth',
+    'Memory of all guests together, for instance `4 GiB`. Default: the huge pages of the host where `vm.hugePages` is on, else its memory less an eighth',
   ),
 });
 
@@ -54,8 +56,7 @@ const Ceilings = z.strictObject({
   artifacts: Size.prefault('100 GiB').describe('Sum of all artifacts of one build'),
 });
 
-/** The configuration of worker and command line, as written in its file. All keys may be left out. */
-export const ConfigurationFile = z.strictObject({
+const Sections = z.strictObject({
   host: z
     .string()
     .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be lower-case letters, digits and - (at most 63)')
@@ -97,4 +98,22 @@ export const ConfigurationFile = z.strictObject({
     .prefault({})
     .describe('How the worker deals with Temporal; address and the like come from `TEMPORAL_*`'),
 });
+/** What two sections say must go together. */
+function refuseContradictions(
+  { capacity, disks, vm }: Pick<z.output<typeof Sections>, 'capacity' | 'disks' | 'vm'>,
+  context: z.RefinementCtx,
+): void {
+  const pairs = disks.devices?.length ?? Number.POSITIVE_INFINITY;
+  if (capacity.builds !== undefined && capacity.builds > pairs) {
+    const message = `is ${capacity.builds}, but disks.devices has ${pairs} pairs: each build needs one`;
+    context.addIssue({ code: 'custom', path: ['capacity', 'builds'], message });
+  }
+  if (vm.types.includes('emulator') && vm.emulator === undefined) {
+    const message = 'is missing: vm.types offers emulator';
+    context.addIssue({ code: 'custom', path: ['vm', 'emulator'], message });
+  }
+}
+
+/** The configuration of worker and command line, as written in its file. All keys may be left out. */
+export const ConfigurationFile = Sections.superRefine(refuseContradictions);
 export type ConfigurationFile = z.infer<typeof ConfigurationFile>;

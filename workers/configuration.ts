@@ -5,6 +5,7 @@ import { parseDocument } from 'yaml';
 import type { Ceilings } from '../activities/dependencies.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import { problems, validKeysOf } from '../schema/problems.ts';
+import { hugePagePool } from '../vm/qemu/huge-pages.ts';
 import type { DisksConfiguration } from './configuration/disks.ts';
 import type { VmConfiguration } from './configuration/vm.ts';
 import { ConfigurationFile, type ConfiguredRepository } from './configuration-schema.ts';
@@ -98,7 +99,8 @@ async function readIfThere(file: string, must: boolean): Promise<string | undefi
 
 function complete(file: ConfigurationFile, home: string): Configuration {
   const { directories, store, capacity, limits, repositories } = file;
-  const memoryMiB = capacity.memory ?? Math.floor((totalmem() / 1024 ** 2) * 0.875);
+  const memoryMiB = capacity.memory ?? memoryForGuests(file.vm);
+  const builds = file.disks.devices?.length ?? Math.max(1, Math.floor(availableParallelism() / 2));
   return {
     home,
     host: file.host ?? hostName(),
@@ -108,7 +110,7 @@ function complete(file: ConfigurationFile, home: string): Configuration {
       scratch: directories.scratch ?? join(home, 'scratch'),
     },
     store: { directory: store.directory ?? join(home, 'store') },
-    capacity: { builds: capacity.builds ?? Math.max(1, Math.floor(availableParallelism() / 2)), memoryMiB },
+    capacity: { builds: capacity.builds ?? builds, memoryMiB },
     ...(repositories === undefined ? {} : { repositories }),
     kernelPackage: file.kernelPackage,
     disks: file.disks,
@@ -128,6 +130,19 @@ function complete(file: ConfigurationFile, home: string): Configuration {
       ...(file.temporal.webUrl === undefined ? {} : { webUrl: file.temporal.webUrl }),
     },
   };
+}
+
+/** MiB: the huge pages where guests have these and there are any, else what the host itself does not need. */
+function memoryForGuests({ hugePages }: VmConfiguration): number {
+  const ordinary = Math.floor((totalmem() / 1024 ** 2) * 0.875);
+  if (hugePages === false) return ordinary;
+  try {
+    const { total, sizeMiB } = hugePagePool(hugePages);
+    return total === 0 ? ordinary : total * sizeMiB;
+  } catch {
+    // Whether the kernel has them is for the check before a boot to say, where somebody reads it.
+    return ordinary;
+  }
 }
 
 /** The host name up to its first dot, in the letters that names of leases and queues have. */

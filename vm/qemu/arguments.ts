@@ -1,5 +1,7 @@
+import { kernelArchitecture } from '../architectures.ts';
 import { MONITOR_FDS } from '../supervisor/open-files.ts';
 import type { GuestSpec } from '../vm.ts';
+import { type Accelerator, MACHINES, type QemuMachine } from './machines.ts';
 
 /** Who QEMU runs as on the host. */
 export interface Identity {
@@ -7,23 +9,37 @@ export interface Identity {
   gid: number;
 }
 
+/** What the host's operator adds; nothing of it comes from a request. */
+export interface Extras {
+  /** Which of them are block devices and not files. */
+  devices?: { disk: boolean; swap: boolean };
+  /** Size of the huge pages that the memory consists of, MiB; absent: of ordinary ones. */
+  hugePageMiB?: number;
+  /** Words at the end. */
+  options?: readonly string[];
+}
+
 /** The command line of a guest: QEMU without a right to anything but the files that were opened for it. */
 export function qemuArguments(
-  accelerator: 'kvm' | 'tcg',
+  accelerator: Accelerator,
   spec: GuestSpec,
   identity: Identity,
+  extras: Extras = {},
 ): [string, ...string[]] {
+  const of = MACHINES[kernelArchitecture(spec.architecture)];
   return [
     ...confined(identity),
-    ...['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none'],
+    ...[of.program, '-nodefaults', '-no-user-config', '-display', 'none'],
     // A system call filter for what is left: no new programs, no change of user, no priorities.
     ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
-    ...machine(accelerator, spec),
-    ...boot(accelerator),
+    ...machine(of, accelerator, spec),
+    ...memory(spec, extras.hugePageMiB),
+    ...boot(of, accelerator),
     ...monitor(),
-    ...disk('disk', 'vda'),
-    ...disk('swap', 'vdb'),
+    ...disk('disk', 'vda', extras.devices?.disk),
+    ...disk('swap', 'vdb', extras.devices?.swap),
     ...channels(),
+    ...(extras.options ?? []),
   ];
 }
 
@@ -37,25 +53,30 @@ function confined({ uid, gid }: Identity): [string, ...string[]] {
   ];
 }
 
-function machine(accelerator: 'kvm' | 'tcg', spec: GuestSpec): string[] {
+function machine(of: QemuMachine, accelerator: Accelerator, spec: GuestSpec): string[] {
   return [
-    // q35 for its PCI Express (pvpanic-pci); without the devices that nobody uses and a hostile guest could poke.
-    ...['-machine', 'q35,sata=off,smbus=off,usb=off,vmport=off,i8042=off,graphics=off,dump-guest-core=off'],
+    ...['-machine', of.machine],
     ...['-accel', accelerator === 'kvm' ? 'kvm' : 'tcg,thread=multi'],
-    // Under TCG `max` runs perl and SHA-256 2.7 times faster than the default.
-    ...['-cpu', accelerator === 'kvm' ? 'host' : 'max'],
-    ...['-smp', String(spec.cpus), '-m', `${spec.memoryMiB}M`],
+    ...['-cpu', of.cpu[accelerator]],
+    ...['-smp', String(spec.cpus)],
     ...['-rtc', 'base=utc'],
-    // QEMU tells a panic and a reset over QMP, then ends; pvpanic is how the guest tells it.
-    ...['-device', 'pvpanic-pci', '-action', 'panic=shutdown,reboot=shutdown'],
+    // QEMU tells a panic and a reset over QMP, then ends.
+    ...of.devices.flatMap((device) => ['-device', device]),
+    ...['-action', 'panic=shutdown,reboot=shutdown'],
   ];
 }
 
+/** Huge pages without a mount of hugetlbfs, which QEMU's user could not reach. Their number is rounded up. */
+function memory({ memoryMiB }: GuestSpec, hugePageMiB: number | undefined): string[] {
+  if (hugePageMiB === undefined) return ['-m', `${memoryMiB}M`];
+  const size = Math.ceil(memoryMiB / hugePageMiB) * hugePageMiB;
+  const backend = `memory-backend-memfd,id=memory,size=${size}M,hugetlb=on,hugetlbsize=${hugePageMiB}M`;
+  return ['-m', `${size}M`, '-object', backend, '-machine', 'memory-backend=memory'];
+}
+
 /** Kernel and initramfs by number: their names mean nothing to QEMU's user. */
-function boot(accelerator: 'kvm' | 'tcg'): string[] {
-  // What a real processor needs against its own speculation costs an emulated one a tenth of a build; so does the fifth
-  // level of page tables, which `max` has and no guest here needs.
-  const emulated = accelerator === 'tcg' ? ' mitigations=off no5lvl' : '';
+function boot(of: QemuMachine, accelerator: Accelerator): string[] {
+  const words = [`console=${of.console}`, 'panic=-1', ...(accelerator === 'tcg' ? [of.emulated] : [])];
   return [
     ...[
       '-kernel',
@@ -64,7 +85,7 @@ function boot(accelerator: 'kvm' | 'tcg'): string[] {
       `/proc/self/fd/${MONITOR_FDS.initramfs}`,
     ],
     // panic=-1: a kernel without pvpanic resets itself at once instead of standing still.
-    ...['-append', `console=ttyS0 panic=-1${emulated}`],
+    ...['-append', words.join(' ')],
   ];
 }
 
@@ -73,9 +94,9 @@ function monitor(): string[] {
   return ['-chardev', 'stdio,id=qmp,signal=off', '-mon', 'chardev=qmp,mode=control'];
 }
 
-function disk(name: 'disk' | 'swap', device: string): string[] {
+function disk(name: 'disk' | 'swap', device: string, isBlockDevice = false): string[] {
   const file = {
-    driver: 'file',
+    driver: isBlockDevice ? 'host_device' : 'file',
     filename: fdSet(name),
     // Throwaway: no flush ever reaches the host's disk, and nobody else opens it meanwhile.
     locking: 'off',

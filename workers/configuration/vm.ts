@@ -1,5 +1,8 @@
 import { z } from 'zod';
 import { VmType } from '../../schema/request.ts';
+import { EmulatorConfiguration } from './emulator.ts';
+import { Size } from './primitives.ts';
+import { QemuOptions } from './qemu-options.ts';
 
 /** What runs the guests. */
 export const VmConfiguration = z.strictObject({
@@ -20,5 +23,17 @@ export const VmConfiguration = z.strictObject({
     .max(600)
     .default(30)
     .describe('Seconds in which the tiny guest of a probe must have booted and ended'),
+  hugePages: z
+    .union([z.boolean({ error: 'must be true, false or the size of a page, as in 1 GiB' }), Size])
+    .default(false)
+    .describe(
+      "Whether the memory of guests consists of huge pages, which you have reserved: true, those of the kernel's default size; or the size of a page. A host that has not enough of them free boots no guest",
+    ),
+  qemuOptions: QemuOptions.default([]).describe(
+    'Words added at the end of the command line of QEMU, for the VM types kvm and qemu',
+  ),
+  emulator: EmulatorConfiguration.optional().describe(
+    'A program of your own that runs the guests of the VM type emulator',
+  ),
 });
 export type VmConfiguration = z.infer<typeof VmConfiguration>;
