@@ -6,6 +6,7 @@ import { addCancelCommand } from './commands/cancel.ts';
 import { addDevCommand } from './commands/dev.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addLogsCommand } from './commands/logs.ts';
+import { addPublishCommand } from './commands/publish.ts';
 import { addSchemaCommand } from './commands/schema.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addWorkerCommand } from './commands/worker.ts';
@@ -30,6 +31,7 @@ function slipway(): Command {
   addLogsCommand(program);
   addCancelCommand(program);
   addArtifactsCommand(program);
+  addPublishCommand(program);
   addDoctorCommand(program);
   addWorkerCommand(program);
   addSchemaCommand(program);

@@ -1,0 +1,161 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { chooseResults, latestResults } from '../../publishing/choose-results.ts';
+import { type Published, type PublishedPackage, publish } from '../../publishing/publish.ts';
+import type { BuildResult } from '../../schema/result.ts';
+import type { Store } from '../../stores/store.ts';
+import { shortId } from '../../workflows/names.ts';
+import { configurationOf, openStore } from '../context.ts';
+import { UsageError } from '../exit-codes.ts';
+import { seconds } from '../option-values.ts';
+import { printable } from '../printable.ts';
+import { positive } from '../request-options.ts';
+
+interface PublishCommandOptions {
+  into: string;
+  allLatest?: boolean;
+  refresh?: boolean;
+  suite: string;
+  component: string;
+  architecture?: string[];
+  key?: string;
+  passphraseFile?: string;
+  replaceKey?: boolean;
+  unsigned?: boolean;
+  origin?: string;
+  label?: string;
+  validFor?: number;
+  keep?: number;
+  json?: boolean;
+}
+
+const DESCRIPTION = `Puts the packages of builds that succeeded into a signed apt repository: a folder that any web
+server can serve, and that apt and further builds can use. What is in it stays; newer versions come beside older ones.
+Readers see a suite as it was until all is there, so that it can be served while it changes. The same version of a
+package with other content is refused. Source packages come along where the build put them out (--parts source).`;
+
+const EXAMPLES = `
+Examples:
+  slipway publish hello --into /srv/apt --key 0123456789ABCDEF0123456789ABCDEF01234567
+  slipway publish --all-latest --into /srv/apt --suite nightly --keep 3 --key signing-key.asc
+  slipway publish --refresh --into /srv/apt --valid-for "7 d" --key signing-key.asc
+
+apt then reads it with a file in /etc/apt/sources.list.d:
+  Types: deb deb-src
+  URIs: https://example.org/apt
+  Suites: stable
+  Components: main
+  Signed-By: /usr/share/keyrings/example.gpg     (a copy of keyring.gpg in the folder)
+and the next build with: slipway build --repository "https://example.org/apt stable main" --keyring keyring.gpg …`;
+
+export function addPublishCommand(program: Command): void {
+  const command = program
+    .command('publish')
+    .summary('an apt repository out of results')
+    .description(DESCRIPTION)
+    .argument(
+      '[builds...]',
+      'a package (its newest good build), package/digest, 4 digits of the digest or more',
+    )
+    .requiredOption(
+      '--into <folder>',
+      'the repository; a new one is made of a folder that is missing or empty',
+    )
+    .option('--all-latest', 'the newest good build of every package')
+    .option('--refresh', 'no builds: write and sign all suites anew, with new dates')
+    .option('--suite <word>', 'suite to add to', 'stable')
+    .option('--component <word>', 'component to add to', 'main')
+    .option('--architecture <word>', 'one more architecture that the suite has; repeatable', collect)
+    .option('--keep <n>', 'only the newest n versions of each package stay in the component', positive)
+    .optionsGroup('Signature:')
+    .option('--key <key>', 'fingerprint of a key of gpg, or a file with a secret key')
+    .option('--passphrase-file <file>', 'file with the passphrase of the key')
+    .option('--replace-key', 'sign all suites with another key than before')
+    .option('--unsigned', 'do not sign: apt refuses such a repository unless it is told to trust it')
+    .optionsGroup('Release file:')
+    .option('--origin <text>', 'Origin (default: as before; slipway)')
+    .option('--label <text>', 'Label (default: as before; the origin)')
+    .option(
+      '--valid-for <time>',
+      'apt refuses it after this time, for instance "7 d" (default: as before; never)',
+      seconds,
+    )
+    .option('--json', 'print what was done as JSON')
+    .addHelpText('after', EXAMPLES);
+  command.action(async (builds: string[], options: PublishCommandOptions) => {
+    check(builds, options);
+    const store = await openStore(await configurationOf(command));
+    const { key, passphraseFile, allLatest: _, refresh: __, unsigned: ___, json, into, ...rest } = options;
+    const published = await publish({
+      ...rest,
+      store,
+      into: resolve(into),
+      results: await chosen(store, builds, options),
+      ...(options.architecture === undefined ? {} : { architectures: options.architecture }),
+      ...(key === undefined
+        ? {}
+        : { key: { key, ...(passphraseFile === undefined ? {} : { passphraseFile }) } }),
+    });
+    console.log(json ? JSON.stringify(published, null, 2) : text(published, options));
+  });
+}
+
+function check(builds: readonly string[], options: PublishCommandOptions): void {
+  const { allLatest = false, refresh = false, key, unsigned = false } = options;
+  if ([builds.length > 0, allLatest, refresh].filter(Boolean).length !== 1) {
+    throw new UsageError(
+      builds.length === 0 && !allLatest && !refresh
+        ? 'It is not said what to publish.'
+        : 'Builds, --all-latest and --refresh do not go together.',
+      'Name builds (slipway status lists them), or say --all-latest, or --refresh.',
+    );
+  }
+  if ((key === undefined) !== unsigned) {
+    throw new UsageError(
+      unsigned
+        ? '--key and --unsigned do not go together.'
+        : 'It is not said which key signs the repository.',
+      'Say --key <fingerprint or file>; gpg --quick-generate-key makes one. Or say --unsigned.',
+    );
+  }
+}
+
+async function chosen(
+  store: Store,
+  builds: readonly string[],
+  { refresh, allLatest }: PublishCommandOptions,
+): Promise<BuildResult[]> {
+  if (refresh) return [];
+  return allLatest ? latestResults(store) : chooseResults(store, builds);
+}
+
+function text(published: Published, { suite }: PublishCommandOptions): string {
+  const { folder, suites, component, architectures, added, unchanged, removed, skipped, key } = published;
+  const line = (sign: string) => (each: PublishedPackage) =>
+    `${sign} ${each.package} ${each.version} ${each.architecture}`;
+  return printable(
+    [
+      `${folder}: ${suites.join(', ')}`,
+      ...added.map(line('+')),
+      ...unchanged.map(line('=')),
+      ...removed.map(line('-')),
+      ...skipped.map(({ build, file, reason }) => `! left out ${file} of ${shortId(build)}: ${reason}`),
+      `${added.length} added, ${unchanged.length} there before, ${removed.length} removed`,
+      '',
+      key === null ? 'not signed' : `signed by ${key}; public key: ${published.keyring}`,
+      ...(suites.includes(suite)
+        ? [
+            `sources: deb [${[`arch=${architectures.join(',')}`, ...signedBy(published)].join(' ')}] <URL of the folder> ${suite} ${component}`,
+          ]
+        : []),
+    ].join('\n'),
+  );
+}
+
+function signedBy({ keyring }: Published): string[] {
+  return keyring === undefined ? ['trusted=yes'] : [`signed-by=${keyring}`];
+}
+
+function collect(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
