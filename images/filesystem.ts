@@ -28,6 +28,9 @@ export interface Filesystem {
   copyIn?(disk: string, tree: string, context: StepContext): Promise<void>;
 }
 
+/** A filesystem whose mkfs can fill it. */
+export type CopyInFilesystem = Filesystem & Required<Pick<Filesystem, 'copyIn'>>;
+
 /** What a guest is told of the filesystem on its disk. */
 export function guestFilesystem({ name, mountOptions, content }: Filesystem): GuestFilesystem {
   return { name, mountOptions, content };

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { Progress } from '../../host/progress.ts';
 import { run } from '../../host/run.ts';
-import type { Filesystem } from '../../images/filesystem.ts';
+import type { CopyInFilesystem } from '../../images/filesystem.ts';
 import { createSparseFile } from '../../images/sparse-file.ts';
 import { SlipwayFailure } from '../../schema/failures.ts';
 import { withMount } from '../support/in-mount-namespace.ts';
@@ -14,7 +14,7 @@ import { scratch } from '../support/scratch.ts';
 const MANIFEST = fileURLToPath(new URL('../support/manifest.ts', import.meta.url));
 
 /** What every filesystem of a guest's disk must do. Runs as root; mounts in namespaces of their own. */
-export function filesystemContract(filesystem: Required<Filesystem>): void {
+export function filesystemContract(filesystem: CopyInFilesystem): void {
   describe(`filesystem ${filesystem.name}`, () => {
     it('keeps all that a tree is', async () => {
       await using folder = await scratch();
