@@ -5,9 +5,9 @@ import { debianRecipe } from '../recipes/debian/recipe.ts';
 import { createInputCache } from '../repositories/cache.ts';
 import { Lock } from '../schema/lock.ts';
 import type { BuildResult } from '../schema/result.ts';
-import { createDirectoryStore } from '../stores/directory.ts';
 import { runInChroot } from '../test/support/chroot.ts';
 import type { Configuration } from '../workers/configuration.ts';
+import { openStore } from '../workers/open-store.ts';
 import { quietly } from './quietly.ts';
 import type { Figure } from './table.ts';
 import { timed } from './timed.ts';
@@ -15,12 +15,12 @@ import { timed } from './timed.ts';
 /** The same build from the same lock in a plain chroot on the host: the lower bound. */
 export async function buildInChroot(
   { request, lock: digest }: BuildResult,
-  { store: { directory }, directories }: Configuration,
+  configuration: Configuration,
   folder: string,
 ): Promise<Figure[]> {
-  const store = createDirectoryStore({ directory });
+  const store = await openStore(configuration);
   const lock = Lock.parse(JSON.parse(Buffer.from(await store.readBytes(digest)).toString()));
-  const cache = createInputCache({ directory: directories.cache, store });
+  const cache = createInputCache({ directory: configuration.directories.cache, store });
   const packages = [...lock.base, ...lock.dependencies];
   await cache.fetch([...packages, ...lock.source.files], quietly());
   cache.close();

@@ -19,7 +19,7 @@ export async function buildThroughService(source: string, folder: string): Promi
  * The figures of one build: what slipway adds before the first instruction of the package's own build and after its
  * last one, by phase, and the build's own time in the guest.
  */
-export async function overhead(result: BuildResult, store: string): Promise<Figure[]> {
+export async function overhead(result: BuildResult, store: string | undefined): Promise<Figure[]> {
   const { totalSeconds, phaseSeconds: phases, build, install } = result.statistics;
   if (build === undefined || install === undefined)
     throw new Error('the build did not get as far as its guest');
@@ -34,7 +34,9 @@ export async function overhead(result: BuildResult, store: string): Promise<Figu
     ['list, sync and power-off of the guest', shutdown],
     ['supervisor and workflow around the guest', around],
     ...(['extract', 'upload'] as Phase[]).map((phase): [string, number] => [phase, phases[phase] ?? 0]),
-    ['leave the host, publish', await publicationSeconds(result, store)],
+    ...(store === undefined
+      ? []
+      : [['leave the host, publish', await publicationSeconds(result, store)] as [string, number]]),
   ];
   return [
     ...seconds('before: ', before),

@@ -1,10 +1,8 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import type { Command } from 'commander';
-import { createDirectoryStore } from '../stores/directory.ts';
 import type { Store } from '../stores/store.ts';
 import { type Configuration, loadConfiguration } from '../workers/configuration.ts';
+import { openStore } from '../workers/open-store.ts';
 import { type TemporalAddress, temporalAddress } from '../workers/temporal-address.ts';
 import { isThere } from '../workers/temporal-server.ts';
 import { createSlipwayClient, type SlipwayClient } from './client.ts';
@@ -26,12 +24,7 @@ export function configurationOf(command: Command): Promise<Configuration> {
   return loadConfiguration(command.optsWithGlobals<{ config?: string }>().config);
 }
 
-/** Opens what the configuration names. A store of its own home is made; any other must be there. */
-export async function openStore(configuration: Configuration): Promise<Store> {
-  const { directory } = configuration.store;
-  if (directory === join(configuration.home, 'store')) await mkdir(directory, { recursive: true });
-  return createDirectoryStore({ directory });
-}
+export { openStore };
 
 /**
  * Store, and Temporal where it answers; where it does not and the command does without, standard error says so.

@@ -1,14 +1,12 @@
-import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import pLimit from 'p-limit';
 import type { StepContext } from '../host/progress.ts';
 import { asScratchFull } from '../host/scratch-full.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import type { InputFile } from '../schema/lock.ts';
-import { BlobMissing, type Store } from '../stores/store.ts';
 import { Changed, download } from './download.ts';
+import { type KeepingStore, obtainFrom } from './kept-inputs.ts';
 import { digestOf, sizeOf, takePartial } from './partial-file.ts';
 import { createTally } from './tally.ts';
 import { createTransport, Gone, type Transport, Unreachable } from './transport.ts';
@@ -16,8 +14,10 @@ import { createTransport, Gone, type Transport, Unreachable } from './transport.
 export interface InputCacheOptions {
   /** Absolute folder; made where it is missing. Several processes may share it. */
   directory: string;
-  /** Where files without URLs lie. */
-  store: Pick<Store, 'readBlob' | 'location'>;
+  /** Where files without URLs lie, and those that were kept. */
+  store: KeepingStore;
+  /** Whether fetched files are put into the store too, and looked for there first. Default false. */
+  keep?: boolean;
   /** Downloads at a time. Default 8. */
   parallel?: number;
   /** Attempts in a row without a new byte, for each file. Default 5. */
@@ -50,7 +50,7 @@ export interface InputCache {
 }
 
 export function createInputCache(options: InputCacheOptions): InputCache {
-  const { directory, store, parallel = 8, attempts = 5, pauseMs = 500 } = options;
+  const { directory, store, keep = false, parallel = 8, attempts = 5, pauseMs = 500 } = options;
   const transport = createTransport({ ...options, parallel });
   const partials = join(directory, 'partial');
   const path = (sha256: string) => join(directory, 'sha256', sha256.slice(0, 2), sha256);
@@ -69,8 +69,9 @@ export function createInputCache(options: InputCacheOptions): InputCache {
     await mkdir(partials, { recursive: true });
     const partial = await takePartial(partials, file.sha256);
     try {
-      if (file.urls.length === 0) await copyBlob(store, file, partial.path, signal);
-      else await download(file, partial.path, { transport, attempts, pauseMs, signal, onBytes });
+      await obtainFrom(store, keep, file, partial.path, signal, () =>
+        download(file, partial.path, { transport, attempts, pauseMs, signal, onBytes }),
+      );
       await rename(partial.path, target);
       onBytes(file.size, 0);
     } catch (error) {
@@ -96,6 +97,8 @@ export function createInputCache(options: InputCacheOptions): InputCache {
             if (signal.aborted) return;
             try {
               await obtain(file, signal, (have, arrived) => tally.add(file, have, arrived));
+              // Also what was in the cache: it counts as put now, and retention knows that it is wanted.
+              if (keep) await store.putFile(path(file.sha256), file.sha256, signal);
             } catch (error) {
               if (signal.aborted) return;
               failures.push({ file, error: error as Error });
@@ -110,27 +113,6 @@ export function createInputCache(options: InputCacheOptions): InputCache {
       return tally.end();
     },
   };
-}
-
-async function copyBlob(
-  store: InputCacheOptions['store'],
-  file: InputFile,
-  path: string,
-  signal: AbortSignal,
-): Promise<void> {
-  // A blob is never resumed: it is near, and its store verifies it.
-  await rm(path, { force: true });
-  try {
-    await pipeline(await store.readBlob(file.sha256), createWriteStream(path), { signal });
-  } catch (error) {
-    if (error instanceof BlobMissing) throw new Gone(error.message, { cause: error });
-    throw error;
-  }
-  const found = await digestOf(path, signal);
-  if (found !== file.sha256 || (await sizeOf(path)) !== file.size) {
-    await rm(path, { force: true });
-    throw new Changed(`the blob in ${store.location} has SHA-256 ${found} and another size or content`);
-  }
 }
 
 function judge(failures: { file: InputFile; error: Error }[], directory: string): unknown {

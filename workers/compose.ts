@@ -10,11 +10,11 @@ import { createInputCache, type InputCache } from '../repositories/cache.ts';
 import { hostRepositories } from '../repositories/host-sources.ts';
 import { readProxies } from '../repositories/proxies.ts';
 import { type AptResolverOptions, createAptResolver } from '../repositories/resolve.ts';
-import { createDirectoryStore } from '../stores/directory.ts';
 import type { Vm } from '../vm/vm.ts';
 import { hostQueue } from '../workflows/names.ts';
 import type { Configuration } from './configuration.ts';
 import { createGuests } from './guests.ts';
+import { openStore } from './open-store.ts';
 
 /** What a worker stands on, but for the VM types: those have to be proven first. */
 export interface Composition {
@@ -31,14 +31,12 @@ export interface Composition {
 export async function compose(configuration: Configuration): Promise<Composition> {
   const { directories, host, capacity, disks, downloads, limits } = configuration;
   for (const folder of Object.values(directories)) await mkdir(folder, { recursive: true });
-  // The store of another place is somebody's mount: made by us it would hide that it is not mounted.
-  const ownStore = join(configuration.home, 'store');
-  if (configuration.store.directory === ownStore) await mkdir(ownStore, { recursive: true });
-  const store = createDirectoryStore(configuration.store);
+  const store = await openStore(configuration);
   const proxies = await readProxies();
   const inputs = createInputCache({
     directory: join(directories.cache, 'inputs'),
     store,
+    keep: configuration.store.keepInputs,
     proxies: proxies.environment,
     ...downloads,
   });

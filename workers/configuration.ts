@@ -5,6 +5,7 @@ import { parseDocument } from 'yaml';
 import type { Ceilings } from '../activities/dependencies.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import { problems, validKeysOf } from '../schema/problems.ts';
+import type { S3Place } from '../stores/s3-connection.ts';
 import { hugePagePool } from '../vm/qemu/huge-pages.ts';
 import type { DisksConfiguration } from './configuration/disks.ts';
 import type { VmConfiguration } from './configuration/vm.ts';
@@ -17,7 +18,7 @@ export interface Configuration {
   home: string;
   host: string;
   directories: { state: string; cache: string; scratch: string };
-  store: { directory: string };
+  store: StoreSettings;
   capacity: { builds: number; memoryMiB: number };
   /** Absent: the machine's own apt sources. */
   repositories?: ConfiguredRepository[];
@@ -28,6 +29,12 @@ export interface Configuration {
   limits: Ceilings;
   temporal: { graceSeconds: number; webUrl?: string };
 }
+
+/** Where results lie: a folder or a bucket. */
+export type StoreSettings = ({ directory: string; s3?: never } | { s3: S3Place; directory?: never }) & {
+  /** Whether fetched inputs are kept there too. */
+  keepInputs: boolean;
+};
 
 /** Root folder of the code: the checkout, or where the package is installed. */
 export const CODE = resolve(import.meta.dirname, '..');
@@ -109,7 +116,10 @@ function complete(file: ConfigurationFile, home: string): Configuration {
       cache: directories.cache ?? join(home, 'cache'),
       scratch: directories.scratch ?? join(home, 'scratch'),
     },
-    store: { directory: store.directory ?? join(home, 'store') },
+    store: {
+      ...(store.s3 === undefined ? { directory: store.directory ?? join(home, 'store') } : { s3: store.s3 }),
+      keepInputs: store.keepInputs,
+    },
     capacity: { builds: capacity.builds ?? builds, memoryMiB },
     ...(repositories === undefined ? {} : { repositories }),
     kernelPackage: file.kernelPackage,
