@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { bootInitramfs } from '../../guest/initramfs.ts';
 import { toolkitInitramfs } from '../../guest/toolkit.ts';
+import type { Disks } from '../../images/disk-places.ts';
 import { ext4 } from '../../images/ext4.ts';
 import { guestFilesystem } from '../../images/filesystem.ts';
 import { createSparseFile } from '../../images/sparse-file.ts';
@@ -13,6 +14,8 @@ export interface TinyGuest {
   script: string;
   user?: GuestCommand['user'];
   limits?: Partial<GuestSpec['limits']>;
+  /** Where disk and swap are, empty. Default: files in the folder. */
+  disks?: Disks;
 }
 
 const LIMITS = {
@@ -24,7 +27,10 @@ const LIMITS = {
 };
 
 /** Makes all that a boot needs in `folder`, for a VM that is run by the real QEMU. */
-export async function tinyGuest(folder: string, { script, user, limits }: TinyGuest): Promise<GuestSpec> {
+export async function tinyGuest(
+  folder: string,
+  { script, user, limits, disks }: TinyGuest,
+): Promise<GuestSpec> {
   const path = (name: string) => join(folder, name);
   const kernel = await testKernel();
   const nonce = randomBytes(16).toString('hex');
@@ -35,9 +41,12 @@ export async function tinyGuest(folder: string, { script, user, limits }: TinyGu
     filesystem: guestFilesystem(ext4),
     commands: [{ ...command, env: { ...command.env, NONCE: nonce } }],
     limits: { ...LIMITS, ...limits },
+    ...disks,
   };
-  await createSparseFile(spec.disk, 32);
-  await createSparseFile(spec.swap, 16);
+  if (disks === undefined) {
+    await createSparseFile(spec.disk, 32);
+    await createSparseFile(spec.swap, 16);
+  }
   await busyboxTree(path('tree'));
   await ext4.copyIn(spec.disk, path('tree'), { signal: AbortSignal.timeout(60_000), report: () => {} });
   await toolkitInitramfs({ kernel, filesystemModules: ext4.modules, into: path('toolkit') });

@@ -1,4 +1,4 @@
-import { chmodSync, constants, copyFileSync, fstatSync, openSync } from 'node:fs';
+import { chmodSync, constants, copyFileSync, fstatSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { FILES } from '../folder.ts';
 import type { GuestSpec } from '../vm.ts';
@@ -18,14 +18,20 @@ export const MONITOR_FDS = {
 export function openFiles(folder: string, spec: GuestSpec): number[] {
   const append = (name: 'log' | 'control' | 'console') => openSync(join(folder, FILES[name]), 'a', 0o600);
   return [
-    openSync(spec.disk, 'r+'),
-    openSync(spec.swap, 'r+'),
+    openDisk(spec.disk),
+    openDisk(spec.swap),
     append('log'),
     append('control'),
     append('console'),
     openForAll(spec.kernel, join(folder, 'kernel')),
     openForAll(spec.initramfs, join(folder, 'initramfs')),
   ];
+}
+
+/** A block device exclusively: as long as the guest runs nobody mounts it, makes a filesystem or another guest on it. */
+function openDisk(path: string): number {
+  const exclusive = statSync(path).isBlockDevice() ? constants.O_EXCL : 0;
+  return openSync(path, constants.O_RDWR | exclusive);
 }
 
 /**
