@@ -3,7 +3,7 @@ import type { StepContext } from '../host/progress.ts';
 import type { ScratchFolder } from '../host/scratch.ts';
 import type { DiskPlaces } from '../images/disk-places.ts';
 import type { Filesystem, FillWay } from '../images/filesystem.ts';
-import type { BuildPlan, Recipe } from '../recipes/recipe.ts';
+import type { BuildPlan, Recipes } from '../recipes/recipe.ts';
 import type { InputCache } from '../repositories/cache.ts';
 import type { Resolver } from '../repositories/resolver.ts';
 import type { Lock } from '../schema/lock.ts';
@@ -22,7 +22,7 @@ export interface Dependencies {
   ceilings: Ceilings;
   store: Store;
   resolver: Resolver;
-  recipes: Readonly<Record<Recipe['kind'], Recipe>>;
+  recipes: Recipes;
   inputs: Pick<InputCache, 'fetch' | 'path'>;
   /** Only those that this host has proven, best first. */
   vms: ReadonlyMap<VmType, Vm>;

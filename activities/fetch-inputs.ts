@@ -1,3 +1,4 @@
+import { inputsOf } from '../schema/lock.ts';
 import { activity } from './activity.ts';
 import type { HostActivities } from './contract.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -9,7 +10,6 @@ export function fetchInputs(needs: Needs): HostActivities['fetchInputs'] {
   return activity('fetch', async (context, lease, digest) => {
     await scratchOf(needs, lease);
     const lock = await readLock(needs, digest);
-    const files = [...lock.source.files, ...lock.base, ...lock.dependencies, lock.kernel];
-    return needs.inputs.fetch(files, context);
+    return needs.inputs.fetch(inputsOf(lock), context);
   });
 }

@@ -1,23 +1,29 @@
 import { Context } from '@temporalio/activity';
 import { buildId } from '../schema/build-id.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
+import { inputsOf } from '../schema/lock.ts';
 import { problems, validKeysOf } from '../schema/problems.ts';
 import { BuildRequest } from '../schema/request.ts';
 import { activity } from './activity.ts';
 import type { AnywhereActivities } from './contract.ts';
 import type { Dependencies } from './dependencies.ts';
 
-type Needs = Pick<Dependencies, 'resolver' | 'store' | 'ceilings'>;
+type Needs = Pick<Dependencies, 'resolver' | 'store' | 'ceilings' | 'recipes'>;
 
-export function resolveInputs({ resolver, store, ceilings }: Needs): AnywhereActivities['resolveInputs'] {
+export function resolveInputs({
+  resolver,
+  store,
+  ceilings,
+  recipes,
+}: Needs): AnywhereActivities['resolveInputs'] {
   return activity('resolve', async (context, input) => {
     const request = validated(input, ceilings);
     const lock = await resolver.resolve(request, context);
-    const files = [...lock.source.files, ...lock.base, ...lock.dependencies, lock.kernel];
+    const files = inputsOf(lock);
     return {
       request,
       lock: await store.putBytes(Buffer.from(JSON.stringify(lock))),
-      package: { name: lock.source.name, version: lock.source.version },
+      package: recipes[request.recipe.kind].package(request, lock),
       files: files.length,
       bytes: files.reduce((sum, { size }) => sum + size, 0),
     };

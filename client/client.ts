@@ -147,8 +147,7 @@ async function start(client: Client, input: BuildRequestInput): Promise<Omit<Sta
 function detailsOf({ recipe, resources, vm }: BuildRequest): string {
   const { cpus, memoryMiB, diskMiB, swapMiB } = resources;
   return [
-    `Source: \`${JSON.stringify(recipe.source)}\``,
-    `Options: \`${JSON.stringify(recipe.options)}\``,
+    ...Object.entries(recipe).map(([name, value]) => `${name}: \`${JSON.stringify(value).slice(0, 1000)}\``),
     `Guest: ${cpus} CPUs, ${memoryMiB} MiB memory, ${diskMiB} MiB disk, ${swapMiB} MiB swap`,
     `VM: ${vm.type ?? 'any type'}, isolation ${vm.isolation} or stronger`,
   ].join('\n\n');

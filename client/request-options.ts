@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type BuildRequestInput, ISOLATIONS, VmType } from '../schema/request.ts';
+import type { DebianSource } from '../recipes/debian/schema.ts';
+import { ISOLATIONS, VmType } from '../schema/request.ts';
 import { parseMiB } from '../schema/size.ts';
 import { parseSeconds } from './durations.ts';
 import { UsageError } from './exit-codes.ts';
@@ -77,7 +78,7 @@ export function addRequestOptions(command: Command): Command {
 
 /** The files whose digests a request carries in their place; uploaded by whoever calls. */
 export interface Uploads {
-  source?: BuildRequestInput['recipe']['source'];
+  source?: DebianSource;
   keyring?: string;
   sourceKeyring?: string;
 }

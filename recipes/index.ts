@@ -1,5 +1,6 @@
 import { debianRecipe } from './debian/recipe.ts';
-import type { Recipe } from './recipe.ts';
+import type { Recipes } from './recipe.ts';
+import { scriptRecipe } from './script/recipe.ts';
 
 /** All recipes by the kind that a request names; a new kind does not compile until it stands here. */
-export const recipes: Readonly<Record<Recipe['kind'], Recipe>> = { debian: debianRecipe };
+export const recipes: Recipes = { debian: debianRecipe, script: scriptRecipe };

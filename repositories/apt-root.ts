@@ -19,9 +19,13 @@ export interface AptRootOptions {
   /** Absolute; made where it is missing. */
   directory: string;
   architecture: string;
+  /** Other architectures whose packages are known too, for cross builds. */
+  foreign?: readonly string[];
   proxies: Proxies;
   /** Text of its sources file, deb822; absent: the folder has one or needs none. */
   sources?: string;
+  /** Text of its preferences, as apt_preferences(5) has it. Default: none. */
+  preferences?: string;
   /** Text of its dpkg status. Default: nothing is installed. */
   status?: string;
 }
@@ -30,11 +34,17 @@ export interface AptRootOptions {
 const MACHINE = '/etc/apt';
 
 export async function createAptRoot(options: AptRootOptions): Promise<AptRoot> {
-  const { directory, sources = '', status = '' } = options;
-  for (const folder of ['etc/sources.list.d', 'lists/partial', 'cache/archives/partial']) {
+  const { directory, sources = '', preferences = '', status = '' } = options;
+  for (const folder of [
+    'etc/sources.list.d',
+    'etc/preferences.d',
+    'lists/partial',
+    'cache/archives/partial',
+  ]) {
     await mkdir(join(directory, folder), { recursive: true });
   }
   await writeFileAtomic(join(directory, 'etc/sources.list.d/slipway.sources'), sources);
+  await writeFileAtomic(join(directory, 'etc/preferences.d/slipway'), preferences);
   await writeFile(join(directory, 'status'), status);
   await writeFileAtomic(join(directory, 'apt.conf'), await configuration(options));
   return {
@@ -54,7 +64,12 @@ export async function createAptRoot(options: AptRootOptions): Promise<AptRoot> {
   };
 }
 
-async function configuration({ directory, architecture, proxies }: AptRootOptions): Promise<string> {
+async function configuration({
+  directory,
+  architecture,
+  foreign = [],
+  proxies,
+}: AptRootOptions): Promise<string> {
   const settings: [name: string, value: string][] = [
     ['Dir', directory],
     ['Dir::Etc', join(directory, 'etc')],
@@ -63,7 +78,7 @@ async function configuration({ directory, architecture, proxies }: AptRootOption
     ['Dir::Etc::sourcelist', '/dev/null'],
     ['Dir::Etc::sourceparts', join(directory, 'etc/sources.list.d')],
     ['Dir::Etc::preferences', '/dev/null'],
-    ['Dir::Etc::preferencesparts', '/dev/null'],
+    ['Dir::Etc::preferencesparts', join(directory, 'etc/preferences.d')],
     ['Dir::Etc::netrc', '/dev/null'],
     ['Dir::Etc::netrcparts', '/dev/null'],
     ['Dir::Etc::trusted', join(MACHINE, 'trusted.gpg')],
@@ -75,7 +90,7 @@ async function configuration({ directory, architecture, proxies }: AptRootOption
     ['Dir::Cache', join(directory, 'cache')],
     ['Dir::Log', join(directory, 'log')],
     ['APT::Architecture', architecture],
-    ['APT::Architectures::', architecture],
+    ...[architecture, ...foreign].map((name): [string, string] => ['APT::Architectures::', name]),
     ['APT::Install-Recommends', 'false'],
     ['APT::Install-Suggests', 'false'],
     ['APT::Sandbox::User', await sandboxUser(directory)],
@@ -90,7 +105,9 @@ async function configuration({ directory, architecture, proxies }: AptRootOption
     // Any repository that cannot be read is an error, not a warning with old lists.
     ['APT::Update::Error-Mode', 'any'],
   ];
-  return [...settings.map(([name, value]) => `${name} "${value}";`), ...proxies.apt, ''].join('\n');
+  // What a build has anyway is a matter of the recipe, not of apt.
+  const cleared = '#clear APT::Build-Essential;';
+  return [cleared, ...settings.map(([name, value]) => `${name} "${value}";`), ...proxies.apt, ''].join('\n');
 }
 
 /**

@@ -1,68 +1,78 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CommandFailed } from '../host/run.ts';
+import type { Wanted } from '../recipes/recipe.ts';
 import type { LockedPackage } from '../schema/lock.ts';
-import type { BuildRequest } from '../schema/request.ts';
 import type { AptRoot } from './apt-root.ts';
 import type { Dsc } from './dsc.ts';
 import { type Mirrors, printedPackages } from './packages.ts';
 import { unresolvable } from './unmet.ts';
 
-/**
- * Essential packages, and what every Debian build has (Policy 4.2). apt counts itself as essential; a build root that
- * the host fills needs neither it nor the dozen packages behind it.
- */
-const BASE = ['?and(?essential,?not(?exact-name(apt)))', 'build-essential', 'fakeroot'];
+/** What the resolution of one request has beside the wanted itself. */
+export interface Solving {
+  root: AptRoot;
+  mirrors: Mirrors;
+  signal: AbortSignal;
+}
 
 const QUIET = ['-qq', '--yes', '--print-uris'];
 
-/** @throws SlipwayFailure UnresolvableDependencies */
+/**
+ * Essential packages, and what the recipe puts beside them. apt counts itself as essential; a build root that the host
+ * fills needs neither it nor the dozen packages behind it.
+ * @throws SlipwayFailure UnresolvableDependencies
+ */
 export async function resolveBase(
-  root: AptRoot,
-  mirrors: Mirrors,
-  signal: AbortSignal,
+  { base }: Pick<Wanted, 'base'>,
+  architecture: string,
+  { root, mirrors, signal }: Solving,
 ): Promise<LockedPackage[]> {
+  const essential = `?and(?essential,?architecture(${architecture}),?not(?exact-name(apt)))`;
   const { stdout } = await solve(
     root,
     'the base of the build root',
-    ['apt-get', 'install', ...QUIET, ...BASE],
+    ['apt-get', 'install', ...QUIET, essential, ...base],
     signal,
   );
   return printedPackages(stdout, mirrors);
 }
 
 /**
- * What a source package needs beside the base, all of it in one call of apt's solver, as if the base were installed.
- * The base is returned too: build conflicts may take packages out of it, dependencies may replace some.
+ * What is wanted beside the base, all of it in one call of apt's solver, as if the base were installed. The base is
+ * returned too: conflicts may take packages out of it, dependencies may replace some.
+ * @param dsc the source package whose build dependencies count, where there is one
  * @throws SlipwayFailure UnresolvableDependencies with all that is missing
  */
 export async function resolveDependencies(
-  root: AptRoot,
-  dsc: Dsc,
+  wanted: Pick<Wanted, 'parts' | 'profiles' | 'packages' | 'crossFor'>,
+  { name, version, dsc }: { name: string; version: string; dsc?: Dsc | undefined },
   base: readonly LockedPackage[],
-  options: BuildRequest['recipe']['options'],
-  mirrors: Mirrors,
-  signal: AbortSignal,
+  { root, mirrors, signal }: Solving,
 ): Promise<{ base: LockedPackage[]; dependencies: LockedPackage[] }> {
+  if (dsc === undefined && wanted.packages.length === 0) return { base: [...base], dependencies: [] };
   await writeFile(join(root.directory, 'base-status'), await installedStatus(root, base, signal));
-  await writeFile(join(root.directory, 'wanted.dsc'), wantedDsc(dsc, options));
+  await writeFile(join(root.directory, 'wanted.dsc'), wantedDsc(wanted, dsc));
   const buildDep: [string, ...string[]] = [
     'apt-get',
     'build-dep',
-    ...(options.profiles.length === 0 ? [] : [`--build-profiles=${options.profiles.join(',')}`]),
+    ...(wanted.crossFor === undefined ? [] : [`--host-architecture=${wanted.crossFor}`]),
+    ...(wanted.profiles.length === 0 ? [] : [`--build-profiles=${wanted.profiles.join(',')}`]),
     '-o',
     `Dir::State::status=${join(root.directory, 'base-status')}`,
   ];
-  const what = `the build dependencies of ${dsc.name} ${dsc.version}`;
+  const what = dsc === undefined ? `what ${name} wants` : `the build dependencies of ${dsc.name} ${version}`;
   const printed = await solve(root, what, [...buildDep, '--yes', '--print-uris', './wanted.dsc'], signal);
   const simulated = await solve(root, what, [...buildDep, '-qq', '--simulate', './wanted.dsc'], signal);
   const dependencies = printedPackages(printed.stdout, mirrors);
-  const removed = new Set([...simulated.stdout.matchAll(/^Remv ([^\s:]+)/gm)].map(([, name]) => name));
-  const replaced = new Set(dependencies.map(({ package: name }) => name));
-  return {
-    base: base.filter(({ package: name }) => !removed.has(name) && !replaced.has(name)),
-    dependencies,
-  };
+  const gone = isGone(simulated.stdout, dependencies, wanted.crossFor);
+  return { base: base.filter((entry) => !gone(entry)), dependencies };
+}
+
+/** A package of the base goes where apt removes it or installs another version; not for one of another architecture. */
+function isGone(simulated: string, dependencies: readonly LockedPackage[], crossFor: string | undefined) {
+  const gone = new Set([...simulated.matchAll(/^Remv (\S+)/gm)].map(([, name]) => name));
+  for (const { package: name, architecture } of dependencies) if (architecture !== crossFor) gone.add(name);
+  return ({ package: name }: LockedPackage) => gone.has(name);
 }
 
 /** A dpkg status in which these packages are installed. */
@@ -71,6 +81,7 @@ async function installedStatus(
   packages: readonly LockedPackage[],
   signal: AbortSignal,
 ): Promise<string> {
+  if (packages.length === 0) return '';
   const wanted = packages.map(({ package: name, version }) => `${name}=${version}`);
   const { stdout } = await root.run(['apt-cache', 'show', '--no-all-versions', ...wanted], { signal });
   return stdout.replaceAll(/^Package: .*$/gm, '$&\nStatus: install ok installed');
@@ -78,24 +89,22 @@ async function installedStatus(
 
 const ALWAYS = ['build-depends', 'build-conflicts'];
 
-/** A .dsc that has the demanded part of the build dependencies, and the extra packages among them. */
-function wantedDsc(dsc: Dsc, options: BuildRequest['recipe']['options']): string {
+/** A .dsc that has the demanded part of the build dependencies, and the other wanted packages among them. */
+function wantedDsc({ parts, packages }: Pick<Wanted, 'parts' | 'packages'>, dsc: Dsc | undefined): string {
   const names = [
     ...ALWAYS,
-    ...(options.parts.includes('any') ? ALWAYS.map((name) => `${name}-arch`) : []),
-    ...(options.parts.includes('all') ? ALWAYS.map((name) => `${name}-indep`) : []),
+    ...(parts.includes('any') ? ALWAYS.map((name) => `${name}-arch`) : []),
+    ...(parts.includes('all') ? ALWAYS.map((name) => `${name}-indep`) : []),
   ];
-  const relations = new Map(names.map((name) => [name, relation(dsc, name)]));
-  relations.set(
-    'build-depends',
-    [relations.get('build-depends'), ...options.extraPackages].filter(Boolean).join(', '),
-  );
+  const relations = new Map(names.map((name) => [name, dsc === undefined ? '' : relation(dsc, name)]));
+  relations.set('build-depends', [relations.get('build-depends'), ...packages].filter(Boolean).join(', '));
+  const source = dsc?.name ?? 'wanted';
   const fields = [
     ['Format', '1.0'],
-    ['Source', dsc.name],
-    ['Binary', dsc.name],
+    ['Source', source],
+    ['Binary', source],
     ['Architecture', 'any all'],
-    ['Version', dsc.version],
+    ['Version', dsc?.version ?? '0'],
     ['Maintainer', 'nobody <nobody@localhost>'],
     ...[...relations].filter(([, value]) => value !== ''),
   ];

@@ -1,6 +1,6 @@
-import { FileName, SourceName } from '../recipes/debian/schema.ts';
 import { Digest } from '../schema/digest.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
+import { FileName, SourceName } from '../schema/names.ts';
 import { type Paragraph, readParagraphs } from './deb822.ts';
 
 /** A file that a .dsc lists. */

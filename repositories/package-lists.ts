@@ -16,6 +16,12 @@ const SNAPSHOT_MS = 24 * 60 * 60 * 1000;
 /** An apt root of one resolution alone. */
 export interface Snapshot extends AptRoot, AsyncDisposable {}
 
+/** `preferences` are those of this resolution alone. */
+type ListsOptions = Pick<
+  AptRootOptions,
+  'directory' | 'architecture' | 'foreign' | 'proxies' | 'preferences'
+>;
+
 /**
  * An apt root with up-to-date lists of these repositories. The lists are kept in a folder for each set of repositories
  * and architecture, updated by one process at a time, and hard-linked from there (apt replaces its lists, it never
@@ -25,11 +31,12 @@ export interface Snapshot extends AptRoot, AsyncDisposable {}
  */
 export async function snapshotLists(
   entries: readonly SourceEntry[],
-  options: Pick<AptRootOptions, 'directory' | 'architecture' | 'proxies'>,
+  { preferences = '', ...options }: ListsOptions,
   signal: AbortSignal,
 ): Promise<Snapshot> {
   const sources = aptSources(entries);
-  const name = createHash('sha256').update(`${options.architecture}\n${sources}`).digest('hex').slice(0, 16);
+  const architectures = [options.architecture, ...(options.foreign ?? [])].join(' ');
+  const name = createHash('sha256').update(`${architectures}\n${sources}`).digest('hex').slice(0, 16);
   const kept = join(options.directory, 'sets', name);
   const snapshots = join(options.directory, 'snapshots');
   await mkdir(kept, { recursive: true });
@@ -42,7 +49,7 @@ export async function snapshotLists(
       await linkFiles(join(kept, 'lists'), join(directory, 'lists'));
     };
     await withFileLock(join(kept, 'lock'), LOCK_SECONDS, update, signal);
-    const root = await createAptRoot({ ...options, directory, sources });
+    const root = await createAptRoot({ ...options, directory, sources, preferences });
     return { ...root, [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) };
   } catch (error) {
     await rm(directory, { recursive: true, force: true });

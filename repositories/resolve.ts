@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StepContext } from '../host/progress.ts';
 import { CommandFailed } from '../host/run.ts';
+import type { Recipes } from '../recipes/recipe.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import { Lock, type LockedPackage } from '../schema/lock.ts';
 import type { BuildRequest, Repository } from '../schema/request.ts';
@@ -11,12 +12,15 @@ import { resolveBase, resolveDependencies } from './build-root.ts';
 import type { InputCache } from './cache.ts';
 import { resolveKernel } from './kernel.ts';
 import { keepKeyring } from './keyring.ts';
+import { addLocalPackages } from './local-packages.ts';
 import { snapshotLists } from './package-lists.ts';
 import { mirrorsOf } from './packages.ts';
+import { preferencesText } from './preferences.ts';
 import { type Proxies, readProxies } from './proxies.ts';
 import { consultedReleases } from './releases.ts';
 import type { Resolver } from './resolver.ts';
 import { readBlob, resolveSource } from './source.ts';
+import { storedFile } from './wanted-files.ts';
 
 export interface AptResolverOptions {
   store: Store;
@@ -26,8 +30,9 @@ export interface AptResolverOptions {
   directory: string;
   /** The kernel that guests boot, or a metapackage that depends on it. */
   kernelPackage: string;
-  /** Where a .dsc is fetched into. */
+  /** Where a .dsc and local packages are fetched into. */
   download: InputCache;
+  recipes: Recipes;
   /** Default: read from this machine. */
   proxies?: Proxies;
 }
@@ -43,34 +48,39 @@ async function resolve(
   context: StepContext,
 ): Promise<Lock> {
   const { directory, store, download } = options;
+  const { architecture } = request;
   const { signal } = context;
+  const wanted = options.recipes[request.recipe.kind].wanted(request);
+  const foreign = wanted.crossFor === undefined ? [] : [wanted.crossFor];
   await mkdir(directory, { recursive: true });
   const tell = (what: string, done: number) => context.report({ what, done, total: 5, unit: 'files' });
   const entries = await sourceEntries(request.repositories, options, signal);
   const proxies = options.proxies ?? (await readProxies());
   tell(`package lists of ${describeRepositories(entries)}`, 0);
-  await using root = await snapshotLists(
-    entries,
-    { directory, architecture: request.architecture, proxies },
-    signal,
-  );
-  const mirrors = mirrorsOf(entries);
-  tell('source package', 1);
+  const preferences = preferencesText(wanted.pins);
+  const at = { directory, architecture, foreign, proxies, preferences };
+  await using root = await snapshotLists(entries, at, signal);
+  const repositories = await consultedReleases(root, signal);
   const quiet = { signal, report: () => {} };
+  const local = { root, store, download, architectures: [architecture, ...foreign] };
+  const mirrors = await addLocalPackages(wanted.localPackages, local, mirrorsOf(entries), quiet);
+  tell('source', 1);
   const found = { root, store, download, repositories: entries, mirrors };
-  const { source, dsc } = await resolveSource(request.recipe, found, quiet);
+  const { source, dsc } = await resolveSource(wanted.source, found, quiet);
+  const files = await Promise.all(wanted.files.map((file) => storedFile(file, store)));
   tell('base of the build root', 2);
-  const base = await resolveBase(root, mirrors, signal);
+  const solving = { root, mirrors, signal };
+  const base = await resolveBase(wanted, architecture, solving);
   // Before the dependencies: their status would have apt build its cache of all packages once more.
   tell('kernel', 3);
   const kernel = await resolveKernel(root, options.kernelPackage, mirrors, signal);
-  tell(`build dependencies of ${source.name} ${source.version}`, 4);
-  const packages = await resolveDependencies(root, dsc, base, request.recipe.options, mirrors, signal);
-  const repositories = await consultedReleases(root, signal);
+  tell(`what ${source.name} ${source.version} needs`, 4);
+  const packages = await resolveDependencies(wanted, { ...source, dsc }, base, solving);
   return Lock.parse({
     version: 1,
-    architecture: request.architecture,
+    architecture,
     source,
+    ...(files.length === 0 ? {} : { files }),
     ...packages,
     kernel,
     repositories,
@@ -82,7 +92,7 @@ async function resolve(
  * @throws as `Resolver.resolve`
  */
 export async function workerKernel(
-  options: Omit<AptResolverOptions, 'download'>,
+  options: Omit<AptResolverOptions, 'download' | 'recipes'>,
   architecture: BuildRequest['architecture'],
   signal: AbortSignal,
 ): Promise<LockedPackage> {
@@ -99,7 +109,7 @@ export async function workerKernel(
 /** The repositories of a request, else the worker's own. */
 async function sourceEntries(
   requested: readonly Repository[] | undefined,
-  { store, directory, repositories }: Omit<AptResolverOptions, 'download'>,
+  { store, directory, repositories }: Pick<AptResolverOptions, 'store' | 'directory' | 'repositories'>,
   signal: AbortSignal,
 ): Promise<SourceEntry[]> {
   const keyrings = join(directory, 'keyrings');

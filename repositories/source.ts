@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { StepContext } from '../host/progress.ts';
 import { CommandFailed } from '../host/run.ts';
-import { FileName } from '../recipes/debian/schema.ts';
+import type { DebianSource } from '../recipes/debian/schema.ts';
+import type { Wanted } from '../recipes/recipe.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import type { InputFile, Lock } from '../schema/lock.ts';
-import type { BuildRequest } from '../schema/request.ts';
+import { FileName } from '../schema/names.ts';
 import { BlobMissing, type Store } from '../stores/store.ts';
 import { type AptRepository, describeRepositories } from './apt-repository.ts';
 import type { AptRoot } from './apt-root.ts';
@@ -14,11 +15,12 @@ import { readDocument } from './document.ts';
 import { DSC_LIMIT, type Dsc, type ListedFile, readDsc, signedText } from './dsc.ts';
 import { type Mirrors, printedFiles } from './packages.ts';
 import { verifySignature } from './signature.ts';
+import { wantedFile } from './wanted-files.ts';
 
-type Recipe = BuildRequest['recipe'];
-type Named = Extract<Recipe['source'], { name: string }>;
-type AtUrl = Extract<Recipe['source'], { url: string }>;
-type Stored = Extract<Recipe['source'], { files: unknown }>;
+type WantedSource = Wanted['source'];
+type Named = Extract<DebianSource, { name: string }>;
+type AtUrl = Extract<DebianSource, { url: string }>;
+type Stored = Extract<DebianSource, { files: unknown }>;
 
 export interface SourceDependencies {
   root: AptRoot;
@@ -37,25 +39,41 @@ interface Located {
 }
 
 /**
+ * Finds what a recipe builds: files that the request pins, or a Debian source package.
+ * @throws SlipwayFailure as `Resolver.resolve`
+ */
+export async function resolveSource(
+  source: WantedSource,
+  dependencies: SourceDependencies,
+  context: StepContext,
+): Promise<{ source: Lock['source']; dsc?: Dsc }> {
+  if (source.kind === 'debian') return await debianSource(source, dependencies, context);
+  const { name, version } = source;
+  const from = { store: dependencies.store, transport: dependencies.download.transport };
+  const files = await Promise.all(source.files.map((file) => wantedFile(file, from, context.signal)));
+  return { source: { name, version, files } };
+}
+
+/**
  * Finds a source package and reads its .dsc, verified: by apt's chain of digests where it comes from a repository, by
  * the digest that the request gives, and by its signature where the recipe has a keyring.
  */
-export async function resolveSource(
-  recipe: Recipe,
+async function debianSource(
+  { from, keyring: demanded }: Extract<WantedSource, { kind: 'debian' }>,
   dependencies: SourceDependencies,
   context: StepContext,
 ): Promise<{ source: Lock['source']; dsc: Dsc }> {
-  const located = await locate(recipe.source, dependencies, context);
+  const located = await locate(from, dependencies, context);
   const { name } = located.dsc;
   const { text, signed } = signedText(Buffer.from(located.content).toString('utf8'), name);
-  if (recipe.keyring !== undefined) {
+  if (demanded !== undefined) {
     if (!signed)
       throw new SlipwayFailure('InputRejected', `${name} is not signed, and the recipe demands it`);
-    const keyring = await readBlob(dependencies.store, recipe.keyring, 'the keyring of the recipe');
+    const keyring = await readBlob(dependencies.store, demanded, 'the keyring of the recipe');
     await verifySignature(located.content, keyring, name, context.signal);
   }
   const dsc = readDsc(text, name);
-  if ('name' in recipe.source && dsc.name !== recipe.source.name) {
+  if ('name' in from && dsc.name !== from.name) {
     throw new SlipwayFailure('InputRejected', `${name} is of the source package ${dsc.name}`);
   }
   if (dsc.files.some((file) => file.name === name)) {
@@ -66,7 +84,7 @@ export async function resolveSource(
 }
 
 function locate(
-  source: Recipe['source'],
+  source: DebianSource,
   dependencies: SourceDependencies,
   context: StepContext,
 ): Promise<Located> {

@@ -13,8 +13,9 @@ export function buildId(request: BuildRequest): string {
 }
 
 /** The package that a request names, as far as it can be told before its source is read. */
-export function packageName(request: BuildRequest): string {
-  const { source } = request.recipe;
+export function packageName({ recipe }: BuildRequest): string {
+  if ('name' in recipe) return recipe.name;
+  const { source } = recipe;
   if ('name' in source) return source.name;
   const dsc = 'url' in source ? decoded(new URL(source.url).pathname) : dscName(source.files);
   const name = dsc.split('/').at(-1)?.split('_')[0] ?? '';

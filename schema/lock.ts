@@ -25,10 +25,11 @@ export const Lock = z.strictObject({
   source: z.strictObject({
     name: z.string(),
     version: z.string(),
-    dsc: z.string(),
+    dsc: z.string().optional().describe('Which of the files is the .dsc; only of a Debian source package'),
     files: z.array(InputFile),
   }),
-  /** Essential packages, build-essential and fakeroot: what many builds share. Sorted by package name. */
+  files: z.array(InputFile).optional().describe('What the recipe lays beside the source'),
+  /** Essential packages and what the recipe puts beside them: what many builds share. Sorted by package name. */
   base: z.array(LockedPackage),
   /** What this build adds to the base. Sorted by package name. */
   dependencies: z.array(LockedPackage),
@@ -46,3 +47,8 @@ export const Lock = z.strictObject({
   ),
 });
 export type Lock = z.infer<typeof Lock>;
+
+/** All files that a build fetches. */
+export function inputsOf(lock: Lock): InputFile[] {
+  return [...lock.source.files, ...(lock.files ?? []), ...lock.base, ...lock.dependencies, lock.kernel];
+}

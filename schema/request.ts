@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DebianRecipe } from '../recipes/debian/schema.ts';
+import { ScriptRecipe } from '../recipes/script/schema.ts';
 import { Digest } from './digest.ts';
 import { HttpUrl } from './http-url.ts';
 
@@ -94,7 +95,7 @@ export type Limits = z.infer<typeof Limits>;
 
 /** A request for a build: everything that determines it. Unknown fields are refused. */
 export const BuildRequest = z.strictObject({
-  recipe: z.discriminatedUnion('kind', [DebianRecipe]),
+  recipe: z.discriminatedUnion('kind', [DebianRecipe, ScriptRecipe]),
   repositories: z
     .array(Repository)
     .min(1)

@@ -22,7 +22,7 @@ export interface Composition {
   dependencies(vms: readonly Vm[]): Dependencies;
   inputs: InputCache;
   /** Where the worker's own repositories and kernel come from. */
-  resolving: Omit<AptResolverOptions, 'download'>;
+  resolving: Omit<AptResolverOptions, 'download' | 'recipes'>;
   /** Closes kept connections. */
   close(): void;
 }
@@ -65,7 +65,7 @@ export async function compose(configuration: Configuration): Promise<Composition
       directories,
       ceilings: limits,
       store,
-      resolver: createAptResolver({ ...resolving, download: inputs }),
+      resolver: createAptResolver({ ...resolving, download: inputs, recipes }),
       recipes,
       inputs,
       vms: new Map(vms.map((vm) => [vm.type, vm])),

@@ -1,7 +1,10 @@
 import type { Lock } from '../../schema/lock.ts';
-import type { BuildRequest } from '../../schema/request.ts';
 import type { GuestCommand } from '../../vm/vm.ts';
+import type { RequestOf } from '../recipe.ts';
+import { addEntry } from './bin-nmu.ts';
 import { BUILDER } from './build-root/skeleton.ts';
+import { showHits, unpackSeed } from './ccache.ts';
+import { environmentOf } from './environment.ts';
 
 /** Where Debian's own build hosts build: the path shows in some results, so that the same here gives the same results. */
 export const WORK_DIRECTORY = `${BUILDER.home}/reproducible-path`;
@@ -16,43 +19,34 @@ sed -n '/^Checksums-Sha256:/,/^[^ ]/s/^ [0-9a-f]\\{64\\} [0-9]* //p' "$2" | xarg
 `;
 
 /** The commands of the unprivileged builder: unpack, build, put the results in a folder of their own. */
-export function buildCommands(request: BuildRequest, lock: Lock): GuestCommand[] {
-  const { options } = request.recipe;
-  const env = environment(request);
-  const tree = `${lock.source.name}-${upstreamVersion(lock.source.version)}`;
+export function buildCommands(request: RequestOf<'debian'>, lock: Lock): GuestCommand[] {
+  const { parts, crossFor, binNmu, ccache } = request.recipe.options;
+  const { name, version, dsc } = lock.source;
+  if (dsc === undefined) throw new TypeError('the lock of a Debian package names no .dsc');
+  const env = environmentOf(request);
+  const tree = `${name}-${upstreamVersion(version)}`;
   const command = (argv: [string, ...string[]], cwd: string): GuestCommand => ({
     argv,
     env,
     user: 'builder',
     cwd,
   });
+  const inTree = (argv: [string, ...string[]]) => command(argv, `${WORK_DIRECTORY}/${tree}`);
   return [
     command(['mkdir', OUTPUT_DIRECTORY], BUILDER.home),
-    command(['dpkg-source', '--extract', lock.source.dsc, tree], WORK_DIRECTORY),
-    command(
-      ['dpkg-buildpackage', '-us', '-uc', `--build=${[...new Set(options.parts)].sort().join(',')}`],
-      `${WORK_DIRECTORY}/${tree}`,
-    ),
+    ...(ccache === undefined ? [] : [unpackSeed(ccache, WORK_DIRECTORY, env)]),
+    command(['dpkg-source', '--extract', dsc, tree], WORK_DIRECTORY),
+    ...(binNmu === undefined ? [] : [inTree(addEntry(binNmu, crossFor ?? request.architecture))]),
+    inTree([
+      'dpkg-buildpackage',
+      ...(crossFor === undefined ? [] : [`--host-arch=${crossFor}`]),
+      '-us',
+      '-uc',
+      `--build=${[...new Set(parts)].sort().join(',')}`,
+    ]),
     command(['sh', '-c', COLLECT, 'collect', OUTPUT_DIRECTORY], WORK_DIRECTORY),
+    ...(ccache === undefined ? [] : [showHits(env)]),
   ];
-}
-
-/** What sbuild gives a build, and nothing else. */
-function environment({ recipe: { options }, resources }: BuildRequest): Record<string, string> {
-  const jobs = `parallel=${options.jobs ?? resources.cpus}`;
-  return {
-    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games',
-    HOME: '/nonexistent',
-    USER: BUILDER.name,
-    LOGNAME: BUILDER.name,
-    SHELL: '/bin/sh',
-    TERM: 'dumb',
-    LANG: 'C.UTF-8',
-    LC_ALL: 'C.UTF-8',
-    DPKG_COLORS: 'never',
-    DEB_BUILD_OPTIONS: [jobs, ...options.buildOptions].join(' '),
-    ...(options.profiles.length === 0 ? {} : { DEB_BUILD_PROFILES: options.profiles.join(' ') }),
-  };
 }
 
 /** As dpkg-source names its folder: without epoch and Debian revision. */

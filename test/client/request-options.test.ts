@@ -109,7 +109,7 @@ it('lays options over a request file, field by field; a source replaces the whol
 });
 
 it.each([
-  [{ recipe: { kind: 'arch', source: { name: 'hello' } } }, 'recipe.kind: must be "debian"'],
+  [{ recipe: { kind: 'arch', source: { name: 'hello' } } }, 'recipe.kind: must be "debian" or "script"'],
   [{ recipe: { kind: 'debian' } }, 'recipe.source: is missing'],
   [{ recipe: 'hello' }, 'recipe: Invalid input: expected object, received string'],
   [{}, 'recipe.source: is missing'],

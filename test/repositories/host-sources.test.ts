@@ -1,6 +1,7 @@
 import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { recipes } from '../../recipes/index.ts';
 import { createInputCache } from '../../repositories/cache.ts';
 import { type HostSourcesOptions, hostRepositories } from '../../repositories/host-sources.ts';
 import { createAptResolver } from '../../repositories/resolve.ts';
@@ -102,6 +103,7 @@ test("resolves hello from this machine's own Debian sources, fetches its .dsc, f
     directory,
     kernelPackage: 'linux-image-cloud-amd64',
     download,
+    recipes,
   });
   const request = BuildRequest.parse({ recipe: { kind: 'debian', source: { name: 'hello' } } });
   const context = { signal: AbortSignal.timeout(110_000), report: () => {} };

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { DebianSource } from '../../recipes/debian/schema.ts';
 import { buildId, packageName } from '../../schema/build-id.ts';
 import { BuildRequest, type BuildRequestInput } from '../../schema/request.ts';
 
@@ -38,7 +39,7 @@ describe('buildId', () => {
 });
 
 describe('packageName', () => {
-  it.each<[BuildRequestInput['recipe']['source'], string]>([
+  it.each<[DebianSource, string]>([
     [{ name: 'hello' }, 'hello'],
     [{ url: 'https://mirror.example/pool/libfoo%2B_1.dsc' }, 'libfoo+'],
     [{ url: 'https://mirror.example/' }, 'unnamed'],

@@ -10,7 +10,7 @@ const recipe = { kind: 'debian', source: { name: 'hello' } };
 
 it('names an unknown field and the ones that are valid there, at any depth', () => {
   expect(problemsOf({ recipe, resources: { memory: '4 GiB' } })).toEqual([
-    'resources.memory: unknown field; valid here: cpus, memoryMiB, diskMiB, swapMiB',
+    'resources.memory: unknown field; valid here: cpus, memoryMiB, diskMiB, swapMiB, filesystem',
   ]);
   const [option] = problemsOf({ recipe: { ...recipe, options: { nocheck: true } } });
   expect(option).toMatch(/^recipe\.options\.nocheck: unknown field; valid here: .*buildOptions/);
@@ -45,7 +45,9 @@ it.each([
 });
 
 it('names the kinds of recipe that there are', () => {
-  expect(problemsOf({ recipe: { ...recipe, kind: 'arch' } })).toEqual(['recipe.kind: must be "debian"']);
+  expect(problemsOf({ recipe: { ...recipe, kind: 'arch' } })).toEqual([
+    'recipe.kind: must be "debian" or "script"',
+  ]);
 });
 
 it('refuses a VM type that can never give the demanded isolation', () => {

@@ -9,9 +9,10 @@ import { openLeases } from '../../host/leases.ts';
 import { scratchFolder } from '../../host/scratch.ts';
 import { diskFiles } from '../../images/disk-places.ts';
 import { filesystems } from '../../images/filesystems.ts';
-import { debianRecipe } from '../../recipes/debian/recipe.ts';
+import { recipes } from '../../recipes/index.ts';
 import { createInputCache } from '../../repositories/cache.ts';
 import type { Resolver } from '../../repositories/resolver.ts';
+import { packageName } from '../../schema/build-id.ts';
 import type { BuildRequestInput } from '../../schema/request.ts';
 import { createDirectoryStore } from '../../stores/directory.ts';
 import type { Store } from '../../stores/store.ts';
@@ -85,7 +86,7 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
     ceilings: CEILINGS,
     store,
     resolver: options.resolver ?? fakeResolver(store),
-    recipes: { debian: debianRecipe },
+    recipes,
     inputs: createInputCache({ directory: join(home, 'cache'), store }),
     vms: new Map([[vm.type, vm]]),
     filesystems: { default: 'ext4', byName: filesystems },
@@ -150,8 +151,8 @@ export function requestFor(name: string, more: Partial<BuildRequestInput> = {}):
 /** Locks one source file and one kernel, both blobs of the store. */
 export function fakeResolver(store: Store): Resolver {
   return {
-    resolve: async ({ recipe: { source } }) => {
-      const name = 'name' in source ? source.name : 'unnamed';
+    resolve: async (request) => {
+      const name = packageName(request);
       const dsc = await blob(store, `${name}_1.0-1.dsc`, `the source of ${name}`);
       const kernel = await blob(store, 'kernel.deb', 'a kernel');
       return {

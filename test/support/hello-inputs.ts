@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { PackageFile } from '../../recipes/debian/build-root/package-control.ts';
+import { recipes } from '../../recipes/index.ts';
 import { createInputCache } from '../../repositories/cache.ts';
 import { hostRepositories } from '../../repositories/host-sources.ts';
 import { createAptResolver } from '../../repositories/resolve.ts';
@@ -28,6 +29,7 @@ export async function helloInputs(parts: ('any' | 'all' | 'source')[]): Promise<
       directory: join(directory, 'lists'),
       kernelPackage: 'linux-image-cloud-amd64',
       download: cache,
+      recipes,
     });
     const request = BuildRequest.parse({
       recipe: { kind: 'debian', source: { name: 'hello' }, options: { parts } },
