@@ -33,7 +33,7 @@ export interface MonitorCommand {
   argv: readonly [string, ...string[]];
   /**
    * `qmp` (default): speaks QMP on its standard input and output. `exit`: says nothing but how it ends: with exit code 0
-   * the guest has powered off, with any other it could not be run.
+   * the guest has powered off, with 125 to 127 it could not be run, with any other it crashed.
    */
   protocol?: 'qmp' | 'exit';
   /** Character device that it opens, given to `uid` in a private mount namespace. */

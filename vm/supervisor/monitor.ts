@@ -6,10 +6,14 @@ import { type MonitorState, QmpReceiver } from './qmp.ts';
 /** Characters kept of what the monitor prints as errors. */
 const SAID = 4096;
 
+/** Exit codes of the programs that only start another one: that could not be run. */
+const NEVER_RAN = [125, 126, 127];
+
 /** A running QEMU (or what stands in for it), spoken to over QMP on its standard input and output. */
 export class Monitor {
   readonly #child: ChildProcess;
   readonly #qmp = new QmpReceiver();
+  readonly #protocol: NonNullable<MonitorCommand['protocol']>;
   /** Settles when it is gone and everything that it said was read. */
   readonly gone: Promise<void>;
   #said = '';
@@ -25,15 +29,18 @@ export class Monitor {
       cwd: '/',
     });
     for (const file of files) closeSync(file);
+    const { protocol = 'qmp' } = command;
+    this.#protocol = protocol;
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      if (this.#qmp.take(text)) changed();
+      // Without QMP it may well be the guest's console: no word of that drives anything.
+      if (protocol !== 'qmp') this.#hear(text);
+      else if (this.#qmp.take(text)) changed();
     });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => this.#hear(text));
     // A monitor that ends before it read this is found by its exit.
     this.#child.stdin?.on('error', () => {});
-    const { protocol = 'qmp' } = command;
     if (protocol === 'qmp') this.#child.stdin?.write('{"execute":"qmp_capabilities"}\n');
-    else this.#child.on('exit', (code) => this.#qmp.assume({ greeted: true, poweredOff: code === 0 }));
+    else this.#child.on('exit', (code) => this.#qmp.assume(meaning(code)));
     this.#child.on('error', (error) => this.#hear(error.message));
     this.gone = new Promise((resolve) => {
       this.#child.on('close', () => {
@@ -50,6 +57,11 @@ export class Monitor {
 
   get isGone(): boolean {
     return this.#isGone;
+  }
+
+  /** For messages. */
+  get name(): string {
+    return this.#protocol === 'qmp' ? 'QEMU' : 'the monitor program';
   }
 
   /** The end of what it printed as errors. */
@@ -69,4 +81,9 @@ export class Monitor {
   #hear(text: string): void {
     this.#said = (this.#said + text).slice(-SAID);
   }
+}
+
+/** What an exit code says of a guest: powered off where it is 0. Absent: killed. */
+function meaning(code: number | null): Pick<MonitorState, 'greeted' | 'poweredOff'> {
+  return { greeted: code === null || !NEVER_RAN.includes(code), poweredOff: code === 0 };
 }

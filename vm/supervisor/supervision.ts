@@ -125,8 +125,8 @@ function ended(monitor: Monitor): Cause {
   }
   const how = `${monitor.ending}${monitor.said === '' ? '' : `: ${monitor.said}`}`;
   return monitor.state.greeted
-    ? { failure: 'GuestCrashed', message: `QEMU ended (${how})` }
-    : { failure: 'HostUnfit', message: `QEMU could not start the guest (${how})` };
+    ? { failure: 'GuestCrashed', message: `${monitor.name} ended (${how})` }
+    : { failure: 'HostUnfit', message: `${monitor.name} could not start the guest (${how})` };
 }
 
 /** Holds back room for the end on a disk that may be full by then. */
