@@ -45,6 +45,8 @@ export DPKG_MAINTSCRIPT_NAME=preinst DPKG_MAINTSCRIPT_DEBUG=0 DPKG_MAINTSCRIPT_P
 dpkg-query --show --showformat='\${binary:Package} \${Package} \${Architecture}\\n' |
 while read -r id package architecture; do
   script=/var/lib/dpkg/info/$id.preinst
+  # Of a package for another architecture the id has it, its files only where they can be there twice.
+  [ -e "$script" ] || script=/var/lib/dpkg/info/$package.preinst
   [ -x "$script" ] || continue
   DPKG_MAINTSCRIPT_PACKAGE=$package DPKG_MAINTSCRIPT_ARCH=$architecture "$script" install </dev/null && continue
   printf '${FAILED}\\n %s\\n' "$id" >&2

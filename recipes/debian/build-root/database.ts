@@ -1,6 +1,6 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { PackageControl } from './package-control.ts';
+import type { PackageControl, PackageFile } from './package-control.ts';
 import { formatStanza } from './stanza.ts';
 import { interests } from './triggers.ts';
 
@@ -18,8 +18,15 @@ export interface UnpackedPackage {
 /** dpkg's folder, relative to the root. */
 export const ADMINISTRATION = 'var/lib/dpkg';
 
-/** Writes dpkg's own database of packages that are unpacked and not configured below `root`, as dpkg writes it. */
-export async function writeDatabase(root: string, packages: readonly UnpackedPackage[]): Promise<void> {
+/**
+ * Writes dpkg's own database of packages that are unpacked and not configured below `root`, as dpkg writes it.
+ * @param later packages that dpkg itself is to unpack: it must know their architectures
+ */
+export async function writeDatabase(
+  root: string,
+  packages: readonly UnpackedPackage[],
+  later: readonly PackageFile[] = [],
+): Promise<void> {
   for (const folder of ['info', 'triggers']) {
     await mkdir(join(root, ADMINISTRATION, folder), { recursive: true });
   }
@@ -29,10 +36,21 @@ export async function writeDatabase(root: string, packages: readonly UnpackedPac
   await put(root, 'available', '');
   await put(root, 'diversions', '');
   await put(root, 'statoverride', '');
+  const architectures = architecturesOf([...sorted.map(({ control }) => control.file), ...later]);
+  if (architectures.length > 1) await put(root, 'arch', architectures.map((name) => `${name}\n`).join(''));
   for (const entry of sorted) await writeInfo(root, entry);
   for (const [name, lines] of await interests(sorted.map((entry) => entry.control))) {
     await put(root, `triggers/${name}`, lines.map((line) => `${line}\n`).join(''));
   }
+}
+
+/** As `dpkg --add-architecture` writes them down: dpkg's own, then the others. */
+function architecturesOf(files: readonly PackageFile[]): string[] {
+  const own = files.find((file) => file.package === 'dpkg' && file.architecture !== 'all')?.architecture;
+  const found = new Set(
+    files.map((file) => file.architecture).filter((name) => name !== 'all' && name !== own),
+  );
+  return [...(own === undefined ? [] : [own]), ...[...found].sort()];
 }
 
 function status({ control, conffiles }: UnpackedPackage): string {

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { run } from '../../../host/run.ts';
 import { SlipwayFailure } from '../../../schema/failures.ts';
 import type { PackageControl } from './package-control.ts';
@@ -18,12 +20,14 @@ export interface Overlap {
 
 /**
  * Finds the files that more than one package ships. The one that Replaces the other keeps the file, as with dpkg; two
- * that replace each other: the later one.
- * @throws SlipwayFailure InstallFailed where neither replaces the other: dpkg would refuse to unpack it
+ * that replace each other: the later one. Packages of one name for several architectures share what is the same.
+ * @throws SlipwayFailure InstallFailed where neither replaces the other, or what is shared differs: dpkg would refuse to
+ *   unpack it
  */
 export async function findOverlaps(packages: readonly Unpacked[], signal: AbortSignal): Promise<Overlap[]> {
   const owners = new Map<string, Unpacked>();
   const overlaps: Overlap[] = [];
+  const shared = sharedFiles();
   for (const later of packages) {
     for (const name of later.names) {
       if (name.endsWith('/')) continue;
@@ -32,12 +36,43 @@ export async function findOverlaps(packages: readonly Unpacked[], signal: AbortS
         owners.set(name, later);
         continue;
       }
+      if (await shared(earlier.control, later.control, name)) continue;
       const winner = await choose(earlier, later, name, signal);
       overlaps.push({ name, winner, loser: winner === later ? earlier : later });
       owners.set(name, winner);
     }
   }
   return overlaps;
+}
+
+/** Whether two packages share a file, as those do that say so for each architecture (`Multi-Arch: same`). */
+function sharedFiles() {
+  const known = new Map<PackageControl, Map<string, string>>();
+  const sums = async (control: PackageControl) => {
+    const found = known.get(control) ?? (await md5sums(control));
+    known.set(control, found);
+    return found;
+  };
+  return async (a: PackageControl, b: PackageControl, name: string): Promise<boolean> => {
+    const same = a.file.package === b.file.package && [a, b].every(isMultiArchSame);
+    if (!same) return false;
+    const path = name.replace(/^\.?\//, '');
+    const [one, other] = [(await sums(a)).get(path), (await sums(b)).get(path)];
+    if (one === undefined || other === undefined || one === other) return true;
+    throw new SlipwayFailure('InstallFailed', `/${path} of ${a.id} and of ${b.id} are different files`, {
+      items: [a.id, b.id],
+    });
+  };
+}
+
+function isMultiArchSame({ fields }: PackageControl): boolean {
+  return fields.get('Multi-Arch') === 'same';
+}
+
+async function md5sums(control: PackageControl): Promise<Map<string, string>> {
+  if (!control.members.includes('md5sums')) return new Map();
+  const text = await readFile(join(control.folder, 'md5sums'), 'utf8');
+  return new Map(text.split('\n').map((line) => [line.slice(34), line.slice(0, 32)]));
 }
 
 async function choose(earlier: Unpacked, later: Unpacked, name: string, signal: AbortSignal) {

@@ -46,12 +46,15 @@ export async function preinstall({ tree: path, packages, context, ...laid }: Pre
       ...laid,
       passwd: await readMaster('passwd', packages, scratch, signal),
       group: await readMaster('group', packages, scratch, signal),
-      deferred: deferred.map((file) => ({ path: file.path, name: `${file.package}.deb` })),
+      deferred: deferred.map((file) => ({
+        path: file.path,
+        name: `${file.package}_${file.architecture}.deb`,
+      })),
     });
     await using tree = await Tree.open(path, scratch, signal);
     const direct = controls.filter((_, index) => !diverting[index]);
     const unpacked = await unpackPackages(tree, direct, context);
-    await installDatabase(tree, scratch, unpacked, signal);
+    await installDatabase(tree, scratch, { unpacked, deferred }, signal);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
@@ -83,12 +86,12 @@ async function readMaster(
 async function installDatabase(
   tree: Tree,
   scratch: string,
-  unpacked: readonly Unpacked[],
+  { unpacked, deferred }: { unpacked: readonly Unpacked[]; deferred: readonly PackageFile[] },
   signal: AbortSignal,
 ): Promise<void> {
   const modes = ['--owner=0', '--group=0', '--numeric-owner', '--mode=u=rwX,go=rX'];
   try {
-    await writeDatabase(scratch, await addHashes(tree, unpacked, signal));
+    await writeDatabase(scratch, await addHashes(tree, unpacked, signal), deferred);
     await tree.unpack(['tar', '-c', '-C', scratch, ...modes, `./${ADMINISTRATION}`], signal);
   } catch (error) {
     throw asFailure("dpkg's database", error);

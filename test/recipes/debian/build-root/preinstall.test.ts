@@ -168,7 +168,7 @@ test('a package whose preinst diverts files waits as a whole for the guest; one 
   });
   const { tree } = await preinstallHere(folder, [diverting, speaking]);
   expect(await readdir(join(tree, 'usr/bin'))).toEqual(['speak']);
-  expect(await readdir(join(tree, 'var/cache/slipway'))).toEqual(['diverting.deb']);
+  expect(await readdir(join(tree, 'var/cache/slipway'))).toEqual(['diverting_all.deb']);
   expect(await readFile(join(tree, 'var/lib/dpkg/status'), 'utf8')).not.toContain('Package: diverting');
 });
 
