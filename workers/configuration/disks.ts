@@ -7,7 +7,7 @@ import { MountOptions } from './mount-options.ts';
 const DevicePath = z
   .string()
   .regex(
-    /^\/dev\/(?!.*(^|\/)\.{1,2}(\/|$))[A-Za-z0-9_.:+@=/-]+$/,
+    /^\/dev\/(?!(.*\/)?\.{1,2}(\/|$))[A-Za-z0-9_.:+@=/-]+$/,
     'must be the path of a block device, as in /dev/vg0/disk0 or /dev/disk/by-id/…',
   );
 
