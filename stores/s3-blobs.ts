@@ -55,7 +55,9 @@ export async function blobSize(root: S3Root, digest: Digest): Promise<number | u
 
 export async function readBlob(root: S3Root, digest: Digest): Promise<Readable> {
   const first = await getBlob(root, digest);
-  return Readable.from(whole(root, digest, first), { objectMode: false, highWaterMark: 1024 * 1024 });
+  const stream = Readable.from(whole(root, digest, first), { objectMode: false, highWaterMark: 1024 * 1024 });
+  // A reader that stops before its first byte has not even begun what would close the connection.
+  return stream.once('close', () => first.body.destroy());
 }
 
 export async function readBytes(root: S3Root, digest: Digest, limit = DEFAULT_LIMIT): Promise<Uint8Array> {

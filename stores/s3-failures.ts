@@ -29,6 +29,10 @@ const ELSEWHERE: Cause = {
 };
 const FULL: Cause = { what: 'is full', advice: 'Free space or raise the quota of the bucket.' };
 const SLOW: Cause = { what: 'is overloaded', advice: 'It is tried again; fewer builds at a time help.' };
+const TROUBLE: Cause = {
+  what: 'has trouble of its own',
+  advice: 'It is tried again; see the log of the S3 server, or of the proxy before it.',
+};
 const AWAY: Cause = {
   what: 'cannot be reached',
   advice:
@@ -51,6 +55,8 @@ const CAUSES: Record<string, Cause> = {
   },
   InvalidBucketName: { what: 'has no such bucket', advice: 'Correct store.s3.bucket.' },
   InvalidAccessKeyId: KEYS,
+  // Of versitygw.
+  XAdminUserNotFound: KEYS,
   SignatureDoesNotMatch: KEYS,
   InvalidToken: KEYS,
   CredentialsProviderError: {
@@ -98,7 +104,17 @@ const CAUSES: Record<string, Cause> = {
 };
 
 /** An answer to HEAD has no body to say more. */
-const BY_STATUS: Record<number, Cause> = { 301: ELSEWHERE, 403: DENIED, 429: SLOW, 503: SLOW, 507: FULL };
+const BY_STATUS: Record<number, Cause> = {
+  301: ELSEWHERE,
+  403: DENIED,
+  404: NO_S3,
+  429: SLOW,
+  500: TROUBLE,
+  502: TROUBLE,
+  503: SLOW,
+  504: TROUBLE,
+  507: FULL,
+};
 
 interface SdkError extends Error {
   code?: string;
@@ -115,7 +131,7 @@ export function asS3Unavailable(error: unknown, location: string): unknown {
   if (cause === undefined && failed.$metadata === undefined && status === undefined) return error;
   const region = failed.$response?.headers?.['x-amz-bucket-region'];
   const details = [
-    failed.name === 'Error' ? (failed.code ?? '') : failed.name,
+    CAUSES[failed.code ?? ''] === undefined && failed.name !== 'Error' ? failed.name : '',
     reason(failed),
     ...(status === undefined ? [] : [`HTTP ${status}`]),
     ...(region === undefined ? [] : [`the bucket is in ${region}`]),
@@ -134,11 +150,12 @@ function causeOf(error: SdkError, status: number | undefined): Cause | undefined
   // What is no XML at all comes from something else than S3.
   if (error instanceof SyntaxError || /is not expected|Deserialization error/.test(error.message))
     return NO_S3;
-  return CAUSES[error.name] ?? CAUSES[error.code ?? ''] ?? BY_STATUS[status ?? 0];
+  // The code first: the SDK calls a connection that was cut a time-out.
+  return CAUSES[error.code ?? ''] ?? CAUSES[error.name] ?? BY_STATUS[status ?? 0];
 }
 
 /** Node packs several failed connections into one error with an empty message. */
 function reason(error: Error): string {
   if (error instanceof AggregateError) return error.errors.map((each: Error) => each.message).join(', ');
-  return error.message;
+  return error.message.split('\n')[0] ?? '';
 }

@@ -78,7 +78,11 @@ async function confirm(bucket: Bucket, location: string): Promise<void> {
   throw new SlipwayFailure(
     'StoreUnavailable',
     `${MARKER} of ${location} says ${JSON.stringify(found.slice(0, 100).trim())}, only "format 1" is known`,
-    { advice: 'Use the version of slipway that made this store, or another prefix.' },
+    {
+      advice: /^format \d+\n$/.test(found)
+        ? 'Use the version of slipway that made this store, or another prefix.'
+        : 'Check store.s3.endpoint: what answers there may be no S3.',
+    },
   );
 }
 

@@ -61,7 +61,7 @@ export async function startS3Server(): Promise<S3Server> {
         join(root, 'objects'),
       ],
       {
-        stdio: ['ignore', 'ignore', 'inherit'],
+        stdio: 'ignore',
         env: {
           PATH: process.env.PATH,
           HOME: root,
