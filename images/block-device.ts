@@ -48,14 +48,18 @@ export async function zeroDevice({ name, path }: BlockDevice, signal: AbortSigna
   }
 }
 
-/** Offset of the first byte that is not zero; reads up to the whole device. */
-export async function firstData({ path }: BlockDevice, signal: AbortSignal): Promise<number | undefined> {
+/** Offset of the first byte that is not zero, among the first `bytes`. */
+export async function firstData(
+  { path, bytes }: BlockDevice,
+  signal: AbortSignal,
+): Promise<number | undefined> {
   await using device = await openRaw(path);
+  const end = Math.min(bytes, device.size);
   const zeros = Buffer.alloc(CHUNK);
   const chunk = Buffer.alloc(CHUNK);
-  for (let at = 0; at < device.size; at += CHUNK) {
+  for (let at = 0; at < end; at += CHUNK) {
     signal.throwIfAborted();
-    const part = chunk.subarray(0, Math.min(CHUNK, device.size - at));
+    const part = chunk.subarray(0, Math.min(CHUNK, end - at));
     await device.read(part, at);
     if (part.compare(zeros, 0, part.length) !== 0) return at + part.findIndex((byte) => byte !== 0);
   }

@@ -3,6 +3,7 @@ import type { Configuration } from '../../workers/configuration.ts';
 import { configurationOf } from '../context.ts';
 import type { Finding } from '../doctor/check.ts';
 import { checkHost } from '../doctor/host.ts';
+import { checkDevices, checkHugePages } from '../doctor/operator.ts';
 import { checkPrograms } from '../doctor/programs.ts';
 import { checkServices } from '../doctor/services.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -27,7 +28,7 @@ export function addDoctorCommand(program: Command): void {
         console.log(`… booting a guest with each VM type, up to ${of.vm.probeSeconds} s each`);
       return checkVms(of);
     };
-    for (const check of [checkHost, checkPrograms, checkServices, vms]) {
+    for (const check of [checkHost, checkPrograms, checkDevices, checkHugePages, checkServices, vms]) {
       const found = await check(configuration);
       findings.push(...found);
       if (!options.json) for (const finding of found) console.log(printable(textOf(finding)));
