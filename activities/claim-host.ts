@@ -39,11 +39,14 @@ export function claimHost(needs: Needs): DemandActivities['claimHost'] {
 /** The best VM type of the host that the demand allows. */
 function chooseVm({ vms, host }: Needs, demand: Demand): Vm {
   for (const vm of vms.values()) {
-    if (satisfies(vm.isolation, demand.isolation) && (demand.type ?? vm.type) === vm.type) return vm;
+    const runs = vm.architectures.some((architecture) => architecture === demand.architecture);
+    if (runs && satisfies(vm.isolation, demand.isolation) && (demand.type ?? vm.type) === vm.type) return vm;
   }
-  const offered = [...vms.values()].map((vm) => `${vm.type} (${vm.isolation})`).join(', ');
+  const offered = [...vms.values()]
+    .map((vm) => `${vm.type} (${vm.isolation}; ${vm.architectures.join(', ')})`)
+    .join(', ');
   throw new SlipwayFailure(
     'NoHostAvailable',
-    `host ${host} offers ${offered}; demanded is ${demand.type ?? 'any type'} with isolation ${demand.isolation} or stronger`,
+    `host ${host} offers ${offered}; demanded is ${demand.architecture} by ${demand.type ?? 'any type'} with isolation ${demand.isolation} or stronger`,
   );
 }

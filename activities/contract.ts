@@ -1,7 +1,7 @@
 import type { Progress } from '../host/progress.ts';
 import type { FailureDetails, FailureType } from '../schema/failures.ts';
 import type { BuildRequest, Isolation, VmType } from '../schema/request.ts';
-import type { Artifact, BuildResult, VmStatistics } from '../schema/result.ts';
+import type { Artifact, BuildResult, UsedKernel, VmStatistics } from '../schema/result.ts';
 import type { VmStatus } from '../vm/vm.ts';
 
 /** A place on a host: what `claimHost` answers. Everything on that host is named by it. */
@@ -84,7 +84,7 @@ export interface DemandActivities {
 export interface HostActivities {
   fetchInputs(lease: Lease, lock: string): Promise<{ downloadedBytes: number; inputBytes: number }>;
   createImage(lease: Lease, request: BuildRequest): Promise<void>;
-  preinstall(lease: Lease, request: BuildRequest, lock: string): Promise<void>;
+  preinstall(lease: Lease, request: BuildRequest, lock: string): Promise<{ kernel: UsedKernel }>;
   runVm(lease: Lease, request: BuildRequest, lock: string, phase: 'install' | 'build'): Promise<VmOutcome>;
   extractArtifacts(lease: Lease, request: BuildRequest, nonce: string): Promise<Artifact[]>;
   /** Puts the artifacts (where there are any) and the whole log into the store. */

@@ -8,6 +8,7 @@ import type { InputCache } from '../repositories/cache.ts';
 import type { Resolver } from '../repositories/resolver.ts';
 import type { Lock } from '../schema/lock.ts';
 import type { FilesystemName, VmType } from '../schema/request.ts';
+import type { UsedKernel } from '../schema/result.ts';
 import type { Store } from '../stores/store.ts';
 import type { GuestSpec, Vm } from '../vm/vm.ts';
 
@@ -45,11 +46,11 @@ export interface Filesystems {
 export interface Guests {
   /** Unpacks the fetched packages and sources of a lock into an empty folder; runs nothing of them. */
   fillTree(of: { lock: Lock; plan: BuildPlan; tree: string }, context: StepContext): Promise<void>;
-  /** Lays kernel and toolkit into the scratch folder. */
+  /** Lays kernel and toolkit into the scratch folder, and says what they are. */
   prepareKernel(
     of: { lock: Lock; filesystem: Filesystem; scratch: ScratchFolder },
     context: StepContext,
-  ): Promise<void>;
+  ): Promise<UsedKernel>;
   /** Writes the initramfs of one boot to where the spec says. */
   writeInitramfs(scratch: ScratchFolder, spec: GuestSpec): Promise<void>;
 }

@@ -19,12 +19,13 @@ export function preinstall(needs: Needs): HostActivities['preinstall'] {
       const lock = await readLock(needs, digest);
       const plan = needs.recipes[request.recipe.kind].plan(request, lock);
       const filesystem = filesystemOf(needs, request);
-      await needs.guests.prepareKernel({ lock, filesystem, scratch }, context);
+      const kernel = await needs.guests.prepareKernel({ lock, filesystem, scratch }, context);
       await needs.disks.renewDisk(scratch, request.resources.diskMiB, context.signal);
       const { disk } = await needs.disks.find(scratch);
       await fillDisk({ filesystem, way: needs.fill, disk, tree: scratch.tree, context }, (tree) =>
         needs.guests.fillTree({ lock, plan, tree }, context),
       );
+      return { kernel };
     }),
   );
 }

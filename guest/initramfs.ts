@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { ARCHITECTURES } from '../vm/architectures.ts';
 import type { GuestCommand, GuestSpec } from '../vm/vm.ts';
 import { type CpioEntry, cpio } from './cpio.ts';
 
@@ -6,7 +7,7 @@ import { type CpioEntry, cpio } from './cpio.ts';
 export const COMMAND_BYTES = 100_000;
 
 export interface BootConfiguration {
-  spec: Pick<GuestSpec, 'phase' | 'nonce' | 'filesystem' | 'commands' | 'outputDirectory'>;
+  spec: Pick<GuestSpec, 'phase' | 'nonce' | 'architecture' | 'filesystem' | 'commands' | 'outputDirectory'>;
 }
 
 /**
@@ -27,6 +28,7 @@ export function configuration({ spec }: BootConfiguration): CpioEntry[] {
     { path: 'slipway', mode: 0o700 },
     file('phase', spec.phase),
     file('nonce', spec.nonce),
+    file('personality', ARCHITECTURES[spec.architecture].personality),
     file('filesystem', spec.filesystem.name),
     file('mount-options', spec.filesystem.mountOptions.join(',')),
     file('content', spec.filesystem.content),

@@ -1,14 +1,11 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { syncFolder } from '../host/atomic-file.ts';
-import { withFileLock } from '../host/file-lock.ts';
+import { existsSync } from 'node:fs';
+import { readdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { CommandFailed, run } from '../host/run.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
+import { unpackOnce } from './unpacked.ts';
 
-/** A distribution's kernel package, unpacked. */
+/** A kernel and its modules. */
 export interface Kernel {
   /** The image that QEMU boots. */
   image: string;
@@ -16,111 +13,103 @@ export interface Kernel {
   release: string;
   /** Folder that has `lib/modules/<release>`, with the indexes of depmod. */
   tree: string;
+  /** Files of the host's operator and no package. */
+  isHostsOwn?: boolean;
 }
-
-/** Seconds that another process may take to unpack. */
-const PATIENCE = 600;
-const UNPACKING = 'unpacking-';
 
 /**
- * Unpacks a kernel package into `<cache>/kernels/<SHA-256 of the package>`, once: one process of the host at a time,
- * and who comes second takes the first one's. What one that was killed has left is deleted.
- * @throws SlipwayFailure InputRejected where the package has no kernel, HostUnfit where dpkg-deb or depmod is missing
+ * Unpacks the package of a kernel, or its packages where image and modules are apart, into `<cache>/kernels`, once.
+ * @throws SlipwayFailure InputRejected where they have no kernel, or several; HostUnfit where dpkg-deb or depmod is
+ *   missing
  */
 export async function unpackKernel(of: {
-  deb: string;
+  debs: readonly string[];
   cache: string;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }): Promise<Kernel> {
-  const { deb, cache, signal } = of;
-  const kernels = join(cache, 'kernels');
-  const tree = join(kernels, await digestOf(deb));
-  if (!existsSync(tree)) {
-    await mkdir(kernels, { recursive: true });
-    const unpackOnce = async () => {
-      if (!existsSync(tree)) await unpackInto(tree, deb, signal);
-    };
-    await withFileLock(join(cache, 'kernels.lock'), PATIENCE, unpackOnce, signal);
-  }
-  return found(tree, deb);
+  const { debs, cache, signal } = of;
+  const tree = await unpackOnce({
+    debs,
+    into: join(cache, 'kernels'),
+    finish: async (unpacked) => {
+      await mergeUsr(unpacked);
+      const { release } = await kernelIn(unpacked, debs);
+      await kmod(['depmod', '--basedir', unpacked, release], signal === undefined ? {} : { signal });
+    },
+    signal,
+  });
+  return kernelIn(tree, debs);
 }
 
-async function unpackInto(tree: string, deb: string, signal: AbortSignal | undefined): Promise<void> {
-  const kernels = dirname(tree);
-  for (const name of await readdir(kernels)) {
-    if (name.startsWith(UNPACKING)) await remove(join(kernels, name));
+/** Newer distributions have their modules below /usr/lib, to which /lib leads; kmod looks in /lib. */
+async function mergeUsr(tree: string): Promise<void> {
+  if (existsSync(join(tree, 'usr/lib/modules')) && !existsSync(join(tree, 'lib'))) {
+    await symlink('usr/lib', join(tree, 'lib'));
   }
-  const aside = await mkdtemp(join(kernels, UNPACKING));
-  try {
-    await unpack(deb, aside, signal);
-    // Or a power cut leaves the name with empty files, and every guest of this host fails from then on.
-    await run(['sync', '--file-system', aside]);
-    await rename(aside, tree);
-    await syncFolder(kernels);
-  } finally {
-    await remove(aside);
-  }
-}
-
-/** Tried again where a dpkg-deb that has outlived its worker still writes. */
-async function remove(folder: string): Promise<void> {
-  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 }
 
 /**
  * The files of modules and of all that they depend on, in the order of loading. Names that are built into the kernel
  * need no file.
- * @throws SlipwayFailure InputRejected where the kernel has no such module, HostUnfit where modprobe is missing
+ * @param wanted left out where the kernel has none of that name
+ * @throws SlipwayFailure InputRejected where the kernel has not one that is needed (HostUnfit for a host's own), HostUnfit
+ *   where modprobe is missing
  */
-export async function moduleFiles(kernel: Kernel, modules: readonly string[]): Promise<string[]> {
+export async function moduleFiles(
+  kernel: Kernel,
+  needed: readonly string[],
+  wanted: readonly string[] = [],
+): Promise<string[]> {
   const files = new Set<string>();
-  for (const module of modules) {
-    const { stdout } = await kmod([
-      'modprobe',
-      ...['--dirname', kernel.tree, '--set-version', kernel.release, '--config', '/dev/null'],
-      ...['--show-depends', module],
-    ]).catch((error: unknown) => {
-      if (!(error instanceof CommandFailed)) throw error;
-      throw new SlipwayFailure('InputRejected', `kernel ${kernel.release} has no module ${module}`, {
-        cause: error,
-      });
-    });
-    for (const line of stdout.split('\n')) {
-      const file = /^insmod (\S+)/.exec(line)?.[1];
-      if (file !== undefined) files.add(file);
-    }
+  for (const module of [...needed, ...wanted]) {
+    const found = await dependencies(kernel, module);
+    if (found === undefined && needed.includes(module)) throw noModule(kernel, module);
+    for (const file of found ?? []) files.add(file);
   }
   return [...files];
 }
 
-async function unpack(deb: string, into: string, signal: AbortSignal | undefined): Promise<void> {
-  const options = signal === undefined ? {} : { signal };
-  await run(['dpkg-deb', '--extract', deb, into], options).catch((error: unknown) => {
-    if (!(error instanceof CommandFailed)) throw error;
-    if (error.code === 'ENOENT') {
-      throw new SlipwayFailure('HostUnfit', 'dpkg-deb is missing: install the Debian package dpkg');
-    }
-    throw new SlipwayFailure('InputRejected', `${deb} is no Debian package: ${error.message}`, {
-      cause: error,
-    });
-  });
-  const { release } = await found(into, deb);
-  await kmod(['depmod', '--basedir', into, release], options);
+/** Undefined where the kernel has no such module, not even built in. */
+async function dependencies(kernel: Kernel, module: string): Promise<string[] | undefined> {
+  try {
+    const { stdout } = await kmod([
+      'modprobe',
+      ...['--dirname', kernel.tree, '--set-version', kernel.release, '--config', '/dev/null'],
+      ...['--show-depends', module],
+    ]);
+    return [...stdout.matchAll(/^insmod (\S+)/gm)].map(([, file]) => file ?? '');
+  } catch (error) {
+    if (error instanceof CommandFailed) return undefined;
+    throw error;
+  }
 }
 
-async function found(tree: string, deb: string): Promise<Kernel> {
+function noModule({ release, tree, isHostsOwn }: Kernel, module: string): SlipwayFailure {
+  const message = `kernel ${release} has no module ${module}`;
+  return new SlipwayFailure(isHostsOwn ? 'HostUnfit' : 'InputRejected', message, {
+    advice: `A guest cannot do without it: take a kernel that has it built in or in ${tree}/lib/modules/${release}.`,
+    items: [module],
+  });
+}
+
+async function kernelIn(tree: string, debs: readonly string[]): Promise<Kernel> {
   const boot = join(tree, 'boot');
-  const image = existsSync(boot)
-    ? (await readdir(boot)).find((name) => name.startsWith('vmlinuz-'))
-    : undefined;
-  const release = image?.slice('vmlinuz-'.length);
-  if (image === undefined || release === undefined || !existsSync(join(tree, 'lib/modules', release))) {
-    throw new SlipwayFailure(
-      'InputRejected',
-      `${deb} is no kernel package: it has no kernel with its modules`,
-    );
+  const names = existsSync(boot) ? await readdir(boot) : [];
+  const releases = names
+    .filter((name) => name.startsWith('vmlinuz-'))
+    .map((name) => name.slice('vmlinuz-'.length))
+    .filter((release) => existsSync(join(tree, 'lib/modules', release)));
+  const [release] = releases;
+  const what = debs.join(', ');
+  if (release === undefined) {
+    const message = `${what} is no kernel package: it has no kernel with its modules`;
+    throw new SlipwayFailure('InputRejected', message);
   }
-  return { image: join(boot, image), release, tree };
+  if (releases.length > 1) {
+    const message = `${what} has ${releases.length} kernels, and which to boot is not said`;
+    throw new SlipwayFailure('InputRejected', message, { items: releases });
+  }
+  return { image: join(boot, `vmlinuz-${release}`), release, tree };
 }
 
 async function kmod(
@@ -131,10 +120,4 @@ async function kmod(
     if (!(error instanceof CommandFailed) || error.code !== 'ENOENT') throw error;
     throw new SlipwayFailure('HostUnfit', `${argv[0]} is missing: install the Debian package kmod`);
   });
-}
-
-async function digestOf(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(file), hash);
-  return hash.digest('hex');
 }

@@ -1,16 +1,83 @@
+import { TOOLKIT_PACKAGES } from '../guest/programs.ts';
 import { CommandFailed } from '../host/run.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
-import type { LockedPackage } from '../schema/lock.ts';
+import type { Lock, LockedPackage } from '../schema/lock.ts';
+import type { Architecture } from '../schema/request.ts';
+import {
+  type KernelArchitecture,
+  kernelArchitecture,
+  nativeKernelArchitecture,
+} from '../vm/architectures.ts';
+import type { SourceEntry } from './apt-repository.ts';
 import type { AptRoot } from './apt-root.ts';
 import { readParagraphs } from './deb822.ts';
-import { type Mirrors, printedPackages } from './packages.ts';
+import { snapshotLists } from './package-lists.ts';
+import { type Mirrors, mirrorsOf, printedPackages } from './packages.ts';
+import type { Proxies } from './proxies.ts';
+import { unresolvable } from './unmet.ts';
+
+/** What a guest boots, and what runs in it beside the build root where the host's own programs cannot. */
+export type LockedGuest = Pick<Lock, 'kernel' | 'toolkit'>;
+
+export interface GuestWanted {
+  /** Of the build root. */
+  architecture: Architecture;
+  /** With `{architecture}` where that of the kernel goes; absent: the hosts have kernels of their own. */
+  kernelPackage?: string | undefined;
+  entries: readonly SourceEntry[];
+  directory: string;
+  proxies: Proxies;
+  /** Of the processor of this machine, and of the hosts. Default: asked of Node. */
+  native?: KernelArchitecture | undefined;
+}
+
+/**
+ * Kernel and toolkit of a guest, out of the same repositories as the build root. A kernel of another architecture than
+ * the build root's (amd64 for i386) comes from package lists of its own: in those of the build root its packages would
+ * be there for the solver to take.
+ * @param root that of the build root, where there is one already
+ * @throws SlipwayFailure UnresolvableDependencies; as updateLists
+ */
+export async function resolveGuest(
+  wanted: GuestWanted,
+  root: AptRoot | undefined,
+  signal: AbortSignal,
+): Promise<LockedGuest> {
+  const { architecture, native = nativeKernelArchitecture(), directory, proxies } = wanted;
+  const kernel = kernelArchitecture(architecture);
+  const needsToolkit = kernel !== native;
+  if (wanted.kernelPackage === undefined && !needsToolkit) return {};
+  if (root !== undefined && kernel === architecture)
+    return guestFrom(wanted, root, kernel, needsToolkit, signal);
+  await using other = await snapshotLists(
+    wanted.entries,
+    { directory, proxies, architecture: kernel },
+    signal,
+  );
+  return await guestFrom(wanted, other, kernel, needsToolkit, signal);
+}
+
+async function guestFrom(
+  { kernelPackage, entries }: GuestWanted,
+  root: AptRoot,
+  architecture: KernelArchitecture,
+  needsToolkit: boolean,
+  signal: AbortSignal,
+): Promise<LockedGuest> {
+  const mirrors = mirrorsOf(entries);
+  const name = kernelPackage?.replaceAll('{architecture}', architecture);
+  return {
+    ...(name === undefined ? {} : { kernel: await resolveKernel(root, name, mirrors, signal) }),
+    ...(needsToolkit ? { toolkit: await resolveToolkit(root, mirrors, signal) } : {}),
+  };
+}
 
 /**
  * The kernel image package itself: the one that a metapackage such as `linux-image-cloud-amd64` depends on, or the
  * named one where it depends on none.
  * @throws SlipwayFailure UnresolvableDependencies
  */
-export async function resolveKernel(
+async function resolveKernel(
   root: AptRoot,
   name: string,
   mirrors: Mirrors,
@@ -30,6 +97,26 @@ export async function resolveKernel(
   }
   throw new SlipwayFailure('UnresolvableDependencies', `the repositories have no kernel package ${name}`, {
     items: [name],
-    advice: 'Add a repository that has it, or name another in kernelPackage of the worker configuration.',
+    advice:
+      'Add a repository that has it, or name another in kernelPackage of the worker configuration ({architecture} ' +
+      "stands for the kernel's).",
   });
+}
+
+/** The programs of a guest with all that they depend on. */
+async function resolveToolkit(
+  root: AptRoot,
+  mirrors: Mirrors,
+  signal: AbortSignal,
+): Promise<LockedPackage[]> {
+  try {
+    const printed = await root.run(
+      ['apt-get', 'install', '-qq', '--yes', '--print-uris', ...TOOLKIT_PACKAGES],
+      { signal },
+    );
+    return printedPackages(printed.stdout, mirrors);
+  } catch (error) {
+    if (error instanceof CommandFailed) throw unresolvable(error, 'the programs of the guest');
+    throw error;
+  }
 }

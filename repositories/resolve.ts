@@ -4,13 +4,14 @@ import type { StepContext } from '../host/progress.ts';
 import { CommandFailed } from '../host/run.ts';
 import type { Recipes } from '../recipes/recipe.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
-import { Lock, type LockedPackage } from '../schema/lock.ts';
+import { Lock } from '../schema/lock.ts';
 import type { BuildRequest, Repository } from '../schema/request.ts';
 import type { Store } from '../stores/store.ts';
+import type { KernelArchitecture } from '../vm/architectures.ts';
 import { type AptRepository, describeRepositories, type SourceEntry } from './apt-repository.ts';
 import { resolveBase, resolveDependencies } from './build-root.ts';
 import type { InputCache } from './cache.ts';
-import { resolveKernel } from './kernel.ts';
+import { type LockedGuest, resolveGuest } from './kernel.ts';
 import { keepKeyring } from './keyring.ts';
 import { addLocalPackages } from './local-packages.ts';
 import { snapshotLists } from './package-lists.ts';
@@ -28,8 +29,13 @@ export interface AptResolverOptions {
   repositories: readonly AptRepository[] | ((signal: AbortSignal) => Promise<readonly AptRepository[]>);
   /** Absolute folder for package lists and keyrings; made where it is missing. Several processes may share it. */
   directory: string;
-  /** The kernel that guests boot, or a metapackage that depends on it. */
-  kernelPackage: string;
+  /**
+   * The kernel that guests boot, or a metapackage that depends on it; `{architecture}` stands for the kernel's. Absent:
+   * hosts have kernels of their own.
+   */
+  kernelPackage?: string | undefined;
+  /** What the hosts are; their own programs run in guests with such a kernel. Default: what this machine is. */
+  native?: KernelArchitecture;
   /** Where a .dsc and local packages are fetched into. */
   download: InputCache;
   recipes: Recipes;
@@ -73,7 +79,9 @@ async function resolve(
   const base = await resolveBase(wanted, architecture, solving);
   // Before the dependencies: their status would have apt build its cache of all packages once more.
   tell('kernel', 3);
-  const kernel = await resolveKernel(root, options.kernelPackage, mirrors, signal);
+  const { kernelPackage, native } = options;
+  const guestWanted = { architecture, kernelPackage, entries, directory, proxies, native };
+  const guest = await resolveGuest(guestWanted, root, signal);
   tell(`what ${source.name} ${source.version} needs`, 4);
   const packages = await resolveDependencies(wanted, { ...source, dsc }, base, solving);
   return Lock.parse({
@@ -82,27 +90,27 @@ async function resolve(
     source,
     ...(files.length === 0 ? {} : { files }),
     ...packages,
-    kernel,
+    ...guest,
     repositories,
   });
 }
 
 /**
- * The kernel that the worker's own repositories have now, without any build: what a probe of the host boots.
+ * What the worker's own repositories have now for booting guests, without any build: what a probe of the host boots.
  * @throws as `Resolver.resolve`
  */
-export async function workerKernel(
+export async function workerGuest(
   options: Omit<AptResolverOptions, 'download' | 'recipes'>,
   architecture: BuildRequest['architecture'],
   signal: AbortSignal,
-): Promise<LockedPackage> {
+): Promise<LockedGuest> {
   return guarded(async () => {
-    await mkdir(options.directory, { recursive: true });
+    const { directory, kernelPackage, native } = options;
+    await mkdir(directory, { recursive: true });
     const entries = await sourceEntries(undefined, options, signal);
     const proxies = options.proxies ?? (await readProxies());
-    const at = { directory: options.directory, architecture, proxies };
-    await using root = await snapshotLists(entries, at, signal);
-    return await resolveKernel(root, options.kernelPackage, mirrorsOf(entries), signal);
+    const wanted = { architecture, kernelPackage, entries, directory, proxies, native };
+    return await resolveGuest(wanted, undefined, signal);
   });
 }
 

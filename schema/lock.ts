@@ -33,8 +33,15 @@ export const Lock = z.strictObject({
   base: z.array(LockedPackage),
   /** What this build adds to the base. Sorted by package name. */
   dependencies: z.array(LockedPackage),
-  /** The distribution's kernel package that the guest boots. */
-  kernel: LockedPackage,
+  kernel: LockedPackage.optional().describe(
+    "The distribution's kernel package that the guest boots; absent where hosts boot kernels of their own: the result says which",
+  ),
+  toolkit: z
+    .array(LockedPackage)
+    .optional()
+    .describe(
+      'Programs that run beside the build root, with all that they depend on; only where the kernel is of another architecture than the host that resolved. Sorted by package name',
+    ),
   /** What was consulted: each Release file with its digest and date (ISO 8601). */
   repositories: z.array(
     z.strictObject({
@@ -50,5 +57,6 @@ export type Lock = z.infer<typeof Lock>;
 
 /** All files that a build fetches. */
 export function inputsOf(lock: Lock): InputFile[] {
-  return [...lock.source.files, ...(lock.files ?? []), ...lock.base, ...lock.dependencies, lock.kernel];
+  const { source, files = [], base, dependencies, kernel, toolkit = [] } = lock;
+  return [...source.files, ...files, ...base, ...dependencies, ...(kernel ? [kernel] : []), ...toolkit];
 }

@@ -56,6 +56,21 @@ export const Failure = z.strictObject({
 });
 export type Failure = z.infer<typeof Failure>;
 
+/** What a guest booted. */
+export const UsedKernel = z.strictObject({
+  from: z
+    .enum(['package', 'files', 'build-root'])
+    .describe(
+      'package: the one of the lock; files: of the host that built; build-root: of the lock, by the request',
+    ),
+  release: z.string(),
+  image: Digest.describe('Of the image'),
+  initramfs: Digest.describe(
+    'Of all that lay beside the build root: modules, programs, scripts, what the host adds; not of what the build is told',
+  ),
+});
+export type UsedKernel = z.infer<typeof UsedKernel>;
+
 /** The result of one run of a build, as published in the store. */
 export const BuildResult = z.strictObject({
   version: z.literal(1),
@@ -69,6 +84,7 @@ export const BuildResult = z.strictObject({
   log: z.strictObject({ sha256: Digest, size: z.int().min(0) }),
   artifacts: z.array(Artifact),
   host: z.string(),
+  kernel: UsedKernel.optional().describe('Absent where the build ended before it was chosen'),
   vm: z.strictObject({ type: VmType, isolation: Isolation }),
   startedAt: z.iso.datetime(),
   endedAt: z.iso.datetime(),

@@ -13,6 +13,8 @@ import type { GuestSpec, Vm } from './vm.ts';
 /** What a host found out about one of its VM types. */
 export interface VmProbe {
   type: VmType;
+  /** Of the guest. */
+  architecture: Architecture;
   works: boolean;
   /** From its start to the first word of the guest; only where it works. */
   seconds?: number;
@@ -59,6 +61,7 @@ function vmFolder(base: string): string {
 }
 
 async function probe(vm: Vm, seconds: number, options: ProbeOptions): Promise<VmProbe> {
+  const tried = { type: vm.type, architecture: options.architecture };
   const base = await mkdtemp(join(options.scratch, PREFIX));
   const folder = vmFolder(base);
   try {
@@ -69,11 +72,11 @@ async function probe(vm: Vm, seconds: number, options: ProbeOptions): Promise<Vm
     await vm.start(folder, spec, bootTime() + seconds + 60);
     const failure = await firstWord(vm, folder, spec.nonce);
     const took = Math.round((performance.now() - started) / 100) / 10;
-    if (failure !== undefined) return { type: vm.type, works: false, ...explain(vm.type, failure, seconds) };
-    return { type: vm.type, works: true, seconds: took, reason: `a guest booted in ${took} s` };
+    if (failure !== undefined) return { ...tried, works: false, ...explain(vm.type, failure, seconds) };
+    return { ...tried, works: true, seconds: took, reason: `a guest booted in ${took} s` };
   } catch (error) {
     if (!(error instanceof SlipwayFailure)) throw error;
-    return { type: vm.type, works: false, ...reasonOf(error) };
+    return { ...tried, works: false, ...reasonOf(error) };
   } finally {
     await vm.kill(folder);
     await rm(base, { recursive: true });
@@ -139,7 +142,8 @@ function firstLine(message: string): string {
   return message.split('\n', 1)[0]?.replace(/[.)]*$/, '') ?? '';
 }
 
-function reasonOf(failure: SlipwayFailure): Pick<VmProbe, 'reason' | 'advice'> {
+/** What a failure says, and what to do. */
+export function reasonOf(failure: SlipwayFailure): Pick<VmProbe, 'reason' | 'advice'> {
   const { message, advice } = failure.details();
   return { reason: `${message}. ${advice}`, advice };
 }

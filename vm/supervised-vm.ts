@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootId, bootTime } from '../host/boot-time.ts';
+import { nativeArchitectures } from './architectures.ts';
 import { lastBeat } from './control-records.ts';
 import {
   FILES,
@@ -19,6 +20,8 @@ import type { GuestSpec, Vm, VmEnd, VmStatus } from './vm.ts';
 
 /** What makes a VM type one: everything else is the supervisor's. */
 export interface VmKind extends Pick<Vm, 'type' | 'isolation'> {
+  /** Default: those that this host runs without emulating another processor. */
+  architectures?: Vm['architectures'];
   /** @throws SlipwayFailure HostUnfit where the host lacks what it needs */
   check(spec: GuestSpec): Promise<void>;
   monitor(spec: GuestSpec, folder: string): MonitorCommand;
@@ -29,6 +32,7 @@ export function createSupervisedVm(kind: VmKind): Vm {
   return {
     type: kind.type,
     isolation: kind.isolation,
+    architectures: kind.architectures ?? nativeArchitectures(),
     start: (folder, spec, deadline) => start(kind, folder, spec, deadline),
     status: async (folder) => status(folder),
     renew: async (folder, deadline) => renew(folder, deadline),

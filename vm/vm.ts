@@ -89,6 +89,8 @@ export const VM_FILES = {
 export interface Vm {
   readonly type: VmType;
   readonly isolation: Isolation;
+  /** Of build roots that its guests can have; a host may offer fewer. */
+  readonly architectures: readonly Architecture[];
   /**
    * Starts the guest in `folder`, which exists and is empty; where one was started there already this does nothing.
    * Returns when it is under way, not when it has booted. Zeroes the header of the swap first.

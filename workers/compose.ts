@@ -46,7 +46,7 @@ export async function compose(configuration: Configuration): Promise<Composition
     repositories:
       configuration.repositories ?? ((signal: AbortSignal) => hostRepositories({ directory: lists, signal })),
     directory: lists,
-    kernelPackage: configuration.kernelPackage,
+    kernelPackage: configuration.kernel.from === 'package' ? configuration.kernelPackage : undefined,
     proxies,
   };
   const leases = await openLeases({
@@ -72,7 +72,7 @@ export async function compose(configuration: Configuration): Promise<Composition
       filesystems: { default: disks.filesystem, byName: withMountOptions(filesystems, disks.mountOptions) },
       fill: disks.fill,
       disks: diskPlaces(configuration),
-      guests: createGuests({ inputs, cache: directories.cache }),
+      guests: createGuests({ inputs, cache: directories.cache, kernel: configuration.kernel }),
       leases,
     }),
   };

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { HttpUrl } from '../schema/http-url.ts';
 import { DisksConfiguration } from './configuration/disks.ts';
+import { KernelConfiguration } from './configuration/kernel.ts';
 import { Folder, Size } from './configuration/primitives.ts';
+import { RetentionConfiguration } from './configuration/retention.ts';
 import { StoreConfiguration } from './configuration/store.ts';
 import { VmConfiguration } from './configuration/vm.ts';
 
@@ -66,6 +68,9 @@ const Sections = z.strictObject({
   store: StoreConfiguration.prefault({}).describe(
     'Where results, logs and uploaded inputs lie; the same for all hosts and clients of a farm',
   ),
+  retention: RetentionConfiguration.prefault({}).describe(
+    'What `slipway gc` deletes; nothing without a rule',
+  ),
   disks: DisksConfiguration.prefault({}).describe('Disks of the guests'),
   capacity: Capacity.prefault({}).describe('How much runs on this host at a time'),
   repositories: z
@@ -76,9 +81,12 @@ const Sections = z.strictObject({
     .describe("Where packages come from. Default: the machine's own apt sources"),
   kernelPackage: z
     .string()
-    .regex(/^[a-z0-9][a-z0-9+.-]+$/, 'must be a Debian package name')
-    .default('linux-image-cloud-amd64')
-    .describe('Package of the kernel that guests boot, or one that depends on it'),
+    .regex(/^[a-z0-9]([a-z0-9+.-]|\{architecture\})+$/, 'must be a Debian package name')
+    .default('linux-image-cloud-{architecture}')
+    .describe(
+      "Package of the kernel that guests boot, or one that depends on it; `{architecture}` stands for the kernel's (amd64, arm64)",
+    ),
+  kernel: KernelConfiguration.prefault({}).describe('Where the kernel of guests comes from'),
   vm: VmConfiguration.prefault({}).describe('What runs the guests'),
   downloads: Downloads.prefault({}).describe('How inputs are fetched'),
   limits: Ceilings.prefault({}).describe('Ceilings of what a request may ask for'),

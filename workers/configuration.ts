@@ -8,6 +8,8 @@ import { problems, validKeysOf } from '../schema/problems.ts';
 import type { S3Place } from '../stores/s3-connection.ts';
 import { hugePagePool } from '../vm/qemu/huge-pages.ts';
 import type { DisksConfiguration } from './configuration/disks.ts';
+import type { KernelConfiguration } from './configuration/kernel.ts';
+import type { RetentionConfiguration } from './configuration/retention.ts';
 import type { VmConfiguration } from './configuration/vm.ts';
 import { ConfigurationFile, type ConfiguredRepository } from './configuration-schema.ts';
 
@@ -23,6 +25,8 @@ export interface Configuration {
   /** Absent: the machine's own apt sources. */
   repositories?: ConfiguredRepository[];
   kernelPackage: string;
+  kernel: KernelConfiguration;
+  retention: RetentionConfiguration;
   disks: DisksConfiguration;
   vm: VmConfiguration;
   downloads: { parallel: number; attempts: number };
@@ -123,6 +127,8 @@ function complete(file: ConfigurationFile, home: string): Configuration {
     capacity: { builds: capacity.builds ?? builds, memoryMiB },
     ...(repositories === undefined ? {} : { repositories }),
     kernelPackage: file.kernelPackage,
+    kernel: file.kernel,
+    retention: file.retention,
     disks: file.disks,
     vm: file.vm,
     downloads: file.downloads,

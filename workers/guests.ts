@@ -2,20 +2,22 @@ import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dependencies, Guests } from '../activities/dependencies.ts';
 import { bootInitramfs } from '../guest/initramfs.ts';
-import { unpackKernel } from '../guest/kernel.ts';
-import { toolkitInitramfs } from '../guest/toolkit.ts';
+import { digestOf } from '../guest/unpacked.ts';
 import { preinstall } from '../recipes/debian/build-root/preinstall.ts';
 import type { InputFile } from '../schema/lock.ts';
 import type { GuestSpec } from '../vm/vm.ts';
+import type { KernelConfiguration } from './configuration/kernel.ts';
+import { makeToolkit } from './guest-kernel.ts';
 
 export interface GuestsOptions {
   inputs: Pick<Dependencies['inputs'], 'path'>;
   /** Absolute folder in which unpacked kernels are kept. */
   cache: string;
+  kernel: KernelConfiguration;
 }
 
-/** Guests of Debian packages and a distribution's kernel. */
-export function createGuests({ inputs, cache }: GuestsOptions): Guests {
+/** Guests of Debian packages, with the kernel that the operator chose. */
+export function createGuests({ inputs, cache, kernel }: GuestsOptions): Guests {
   const fetched = <F extends InputFile>(file: F) => ({ ...file, path: inputs.path(file.sha256) });
   return {
     fillTree: ({ lock, plan, tree }, context) =>
@@ -27,13 +29,16 @@ export function createGuests({ inputs, cache }: GuestsOptions): Guests {
         context,
       }),
     prepareKernel: async ({ lock, filesystem, scratch }, { signal }) => {
-      const kernel = await unpackKernel({ deb: inputs.path(lock.kernel.sha256), cache, signal });
-      await copyFile(kernel.image, scratch.kernel);
-      await toolkitInitramfs({
-        kernel,
-        filesystemModules: filesystem.modules,
-        into: toolkitOf(scratch.folder),
-      });
+      const boot = { ...lock, packages: [...lock.base, ...lock.dependencies] };
+      const into = toolkitOf(scratch.folder);
+      const to = { filesystemModules: filesystem.modules, into, aside: scratch.kernelTree };
+      const kernels = { configuration: kernel, path: ({ sha256 }: InputFile) => inputs.path(sha256), cache };
+      const { image, release } = await makeToolkit(kernels, boot, to, signal);
+      await copyFile(image, scratch.kernel);
+      return {
+        ...{ from: kernel.from, release },
+        ...{ image: await digestOf(scratch.kernel), initramfs: await digestOf(into) },
+      };
     },
     writeInitramfs: (scratch, spec) => writeInitramfs(toolkitOf(scratch.folder), spec),
   };

@@ -10,7 +10,6 @@ import {
 } from '@temporalio/worker';
 import { createActivities } from '../activities/activities.ts';
 import type { Dependencies } from '../activities/dependencies.ts';
-import type { Architecture } from '../schema/request.ts';
 import { COMMON_QUEUE, hostQueue } from '../workflows/names.ts';
 import { keepClean, type Reaped, reap } from './janitor.ts';
 import { demandQueues } from './queues.ts';
@@ -19,7 +18,8 @@ export interface HostWorkersOptions {
   connection: NativeConnection;
   namespace: string;
   dependencies: Dependencies;
-  offer: { architecture: Architecture; memoryMiB: number };
+  /** Beside the VM types. */
+  offer: { memoryMiB: number };
   /** Builds at the same time: bounds what runs on the host's own queue. */
   builds: number;
   /** How long short steps may go on once told to shut down, seconds. Default 0: the next worker repeats them. */

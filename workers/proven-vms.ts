@@ -1,31 +1,33 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { unpackKernel } from '../guest/kernel.ts';
-import { toolkitInitramfs } from '../guest/toolkit.ts';
 import { CorruptFile, readJson, writeFileAtomic } from '../host/atomic-file.ts';
 import { bootId } from '../host/boot-time.ts';
 import { withFileLock } from '../host/file-lock.ts';
 import { ext4 } from '../images/ext4.ts';
-import { workerKernel } from '../repositories/resolve.ts';
+import { workerGuest } from '../repositories/resolve.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
-import { type Architecture, VmType } from '../schema/request.ts';
-import { killProbes, probeVmTypes, type VmProbe } from '../vm/probe.ts';
+import { Architecture, VmType } from '../schema/request.ts';
+import { kernelArchitecture, nativeArchitectures } from '../vm/architectures.ts';
+import { killProbes, probeVmTypes, reasonOf, type VmProbe } from '../vm/probe.ts';
 import type { Vm } from '../vm/vm.ts';
 import type { Composition } from './compose.ts';
+import type { VmConfiguration } from './configuration/vm.ts';
 import type { Configuration } from './configuration.ts';
+import { makeToolkit } from './guest-kernel.ts';
 import { writeInitramfs } from './guests.ts';
 import { createVm } from './vms.ts';
 
 /** What was found out, kept for as long as the host runs: a probe of a KVM that hangs takes its whole time limit. */
 const ProbeRecord = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(2),
   bootId: z.string(),
   /** What the probes depended on. */
   configuration: z.string(),
   probes: z.array(
     z.strictObject({
       type: VmType,
+      architecture: Architecture,
       works: z.boolean(),
       seconds: z.number().optional(),
       reason: z.string(),
@@ -38,15 +40,15 @@ const ProbeRecord = z.strictObject({
 const PATIENCE = 900;
 
 /**
- * What each configured VM type turned out to be, by booting a tiny guest with the kernel that the worker's repositories
- * have now; once for each boot of the host and configuration, unless `anew`. One process of the host
+ * What each configured VM type turned out to be, by booting a tiny guest of each architecture with the kernel that the
+ * worker's repositories have now; once for each boot of the host and configuration, unless `anew`. One process of the host
  * at a time; what one that was killed meanwhile has left is ended and deleted.
  * @throws SlipwayFailure DownloadFailed and the like where there is no kernel to boot
  */
 export async function probeHost(
   configuration: Configuration,
   composition: Composition,
-  options: { signal: AbortSignal; architecture: Architecture; anew?: boolean },
+  options: { signal: AbortSignal; anew?: boolean },
 ): Promise<VmProbe[]> {
   const { host, directories } = configuration;
   const once = async () => {
@@ -76,50 +78,122 @@ async function probeOnce(
   composition: Composition,
   options: Parameters<typeof probeHost>[2],
 ): Promise<VmProbe[]> {
-  const { vm, kernelPackage, directories } = configuration;
+  const { vm, kernelPackage, kernel, directories } = configuration;
   const file = join(directories.state, 'probes.json');
-  const key = JSON.stringify({ vm, kernelPackage });
+  const key = JSON.stringify({ vm, kernelPackage, kernel });
   const kept = options.anew ? undefined : await readJson(file, ProbeRecord).catch(unlessCorrupt);
   if (kept?.bootId === bootId() && kept.configuration === key) return kept.probes as VmProbe[];
   const probes = await probe(configuration, composition, options);
-  const record = { version: 1, bootId: bootId(), configuration: key, probes };
+  const record = { version: 2, bootId: bootId(), configuration: key, probes };
   await writeFileAtomic(file, JSON.stringify(record, null, 2));
   return probes;
 }
 
 async function probe(
-  { vm, host, directories }: Configuration,
-  { resolving, inputs }: Composition,
-  { signal, architecture }: { signal: AbortSignal; architecture: Architecture },
+  configuration: Configuration,
+  composition: Composition,
+  { signal }: { signal: AbortSignal },
 ): Promise<VmProbe[]> {
-  const locked = await workerKernel(resolving, architecture, signal);
-  await inputs.fetch([locked], { signal, report: () => undefined });
-  const kernel = await unpackKernel({ deb: inputs.path(locked.sha256), cache: directories.cache, signal });
-  const scratch = await mkdtemp(join(directories.scratch, prefixOf(host)));
-  try {
-    const toolkit = join(scratch, 'toolkit');
-    await toolkitInitramfs({ kernel, filesystemModules: ext4.modules, into: toolkit });
-    return await probeVmTypes({
-      candidates: vm.types.map((type) => ({ vm: createVm(type, vm), seconds: vm.probeSeconds })),
-      architecture,
-      kernel: kernel.image,
-      writeInitramfs: (spec) => writeInitramfs(toolkit, spec),
-      scratch,
+  const { vm, host, directories } = configuration;
+  const probes: VmProbe[] = [];
+  const failed = (type: VmType, architecture: Architecture) =>
+    probes.some((each) => {
+      const same = kernelArchitecture(each.architecture) === kernelArchitecture(architecture);
+      return same && each.type === type && !each.works;
     });
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
+  for (const architecture of offeredArchitectures(vm)) {
+    const able = vm.types
+      .map((type) => createVm(type, vm))
+      .filter((each) => each.architectures.includes(architecture));
+    if (able.length === 0) probes.push(noneRuns(vm, architecture));
+    // Where a 64-bit guest does not boot, a 32-bit one does not either.
+    const candidates = able.filter(({ type }) => !failed(type, architecture));
+    if (candidates.length === 0) continue;
+    const scratch = await mkdtemp(join(directories.scratch, prefixOf(host)));
+    try {
+      probes.push(
+        ...(await probeArchitecture(configuration, composition, architecture, candidates, scratch, signal)),
+      );
+    } catch (error) {
+      // A host that has its own architecture builds; what it lacks for another is told.
+      if (!(error instanceof SlipwayFailure) || nativeArchitectures().includes(architecture)) throw error;
+      probes.push(
+        ...candidates.map(({ type }) => ({ type, architecture, works: false, ...reasonOf(error) })),
+      );
+    } finally {
+      await rm(scratch, { recursive: true, force: true });
+    }
   }
+  return probes;
+}
+
+async function probeArchitecture(
+  { vm, kernel, kernelPackage, directories }: Configuration,
+  { resolving, inputs }: Composition,
+  architecture: Architecture,
+  candidates: readonly Vm[],
+  scratch: string,
+  signal: AbortSignal,
+): Promise<VmProbe[]> {
+  // There is no build root here: its kernel is taken to be like that of the repositories.
+  const own = kernel.from === 'files';
+  const locked = await workerGuest({ ...resolving, ...(own ? {} : { kernelPackage }) }, architecture, signal);
+  const files = [...(locked.kernel ? [locked.kernel] : []), ...(locked.toolkit ?? [])];
+  await inputs.fetch(files, { signal, report: () => undefined });
+  const toolkit = join(scratch, 'toolkit');
+  const { image } = await makeToolkit(
+    {
+      configuration: { ...kernel, from: own ? 'files' : 'package' },
+      path: ({ sha256 }) => inputs.path(sha256),
+      cache: directories.cache,
+    },
+    { ...locked, architecture, packages: [] },
+    { filesystemModules: ext4.modules, into: toolkit, aside: join(scratch, 'kernel-tree') },
+    signal,
+  );
+  return probeVmTypes({
+    candidates: candidates.map((each) => ({ vm: each, seconds: vm.probeSeconds })),
+    architecture,
+    kernel: image,
+    writeInitramfs: (spec) => writeInitramfs(toolkit, spec),
+    scratch,
+  });
+}
+
+/** Those that are configured, the host's own first: what it lacks for another must not hide that it works. */
+export function offeredArchitectures({
+  architectures,
+}: Pick<VmConfiguration, 'architectures'>): Architecture[] {
+  const native = nativeArchitectures();
+  if (architectures === undefined) return [...native];
+  const isNative = (each: Architecture) => native.includes(each);
+  return [
+    ...native.filter((each) => architectures.includes(each)),
+    ...architectures.filter((each) => !isNative(each)),
+  ];
+}
+
+function noneRuns({ types }: VmConfiguration, architecture: Architecture): VmProbe {
+  const advice = 'Add qemu (emulation) to vm.types, or take the architecture out of vm.architectures.';
+  const reason = `no VM type of this host runs guests of ${architecture}. ${advice}`;
+  return { type: types[0] as VmType, architecture, works: false, reason, advice };
 }
 
 /**
- * The VM types that were proven, best first.
+ * The VM types that were proven, best first, each with the architectures for which it was.
  * @throws SlipwayFailure HostUnfit where there is none, with the reason of each
  */
 export function provenVms({ vm, host }: Configuration, probes: readonly VmProbe[]): Vm[] {
-  const works = probes.filter((each) => each.works);
-  if (works.length > 0) return works.map(({ type }) => createVm(type, vm));
+  const proven = vm.types
+    .map((type) => {
+      const works = probes.filter((each) => each.type === type && each.works);
+      return { type, architectures: works.map(({ architecture }) => architecture) };
+    })
+    .filter(({ architectures }) => architectures.length > 0);
+  if (proven.length > 0)
+    return proven.map(({ type, architectures }) => ({ ...createVm(type, vm), architectures }));
   throw new SlipwayFailure('HostUnfit', `no VM type works on host ${host}`, {
-    items: probes.map(({ type, reason }) => `${type}: ${reason}`),
+    items: probes.map(({ type, architecture, reason }) => `${type}, ${architecture}: ${reason}`),
   });
 }
 

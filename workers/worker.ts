@@ -5,7 +5,7 @@ import {
   NativeConnection,
   Runtime,
 } from '@temporalio/worker';
-import type { Architecture, VmType } from '../schema/request.ts';
+import type { VmType } from '../schema/request.ts';
 import { compose } from './compose.ts';
 import type { Configuration } from './configuration.ts';
 import { createHostWorkers } from './host-workers.ts';
@@ -14,8 +14,6 @@ import { logLine } from './log-line.ts';
 import { probeHost, provenVms } from './proven-vms.ts';
 import type { TemporalAddress } from './temporal-address.ts';
 
-/** Debian's name for what this host is. */
-const ARCHITECTURE: Architecture = 'amd64';
 /** How long short steps may go on once told to stop, seconds. */
 const DRAIN = 5;
 
@@ -42,9 +40,9 @@ export async function startWorker(
   const composition = await compose(configuration);
   stack.defer(() => composition.close());
   const signal = new AbortController().signal;
-  const probes = await probeHost(configuration, composition, { signal, architecture: ARCHITECTURE });
-  for (const { type, works, reason } of probes)
-    say(`vm type ${type}: ${works ? '' : 'not offered: '}${reason}`);
+  const probes = await probeHost(configuration, composition, { signal });
+  for (const { type, architecture, works, reason } of probes)
+    say(`vm type ${type}, ${architecture}: ${works ? '' : 'not offered: '}${reason}`);
   const vms = provenVms(configuration, probes);
   const connection = await NativeConnection.connect(temporal.connection);
   stack.defer(() => connection.close());
@@ -53,7 +51,7 @@ export async function startWorker(
     connection,
     namespace: temporal.namespace,
     dependencies: composition.dependencies(vms),
-    offer: { architecture: ARCHITECTURE, memoryMiB },
+    offer: { memoryMiB },
     builds,
     drainSeconds: DRAIN,
     onReaped: (pass) => sayReaped(pass, say),

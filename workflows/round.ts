@@ -1,7 +1,7 @@
 import { upsertMemo, workflowInfo } from '@temporalio/workflow';
 import type { Lease, ResolvedInputs } from '../activities/contract.ts';
 import type { FailureDetails } from '../schema/failures.ts';
-import type { Artifact, BuildResult, Statistics } from '../schema/result.ts';
+import type { Artifact, BuildResult, Statistics, UsedKernel } from '../schema/result.ts';
 import { fetching, making, publishing, running, undoing, uploading } from './activity-classes.ts';
 import type { BuildProgress } from './build-progress.ts';
 import { Compensations } from './compensations.ts';
@@ -11,6 +11,7 @@ import { failureOf, isCancelled, isHostGone, verdict } from './verdict.ts';
 /** What a round on a host made: of a failed build as much as there was. */
 interface Made {
   failure?: FailureDetails;
+  kernel?: UsedKernel;
   artifacts: Artifact[];
   statistics: Pick<Statistics, 'install' | 'build' | 'downloadedBytes' | 'inputBytes'>;
 }
@@ -113,7 +114,10 @@ async function prepare(
   const { diskMiB, swapMiB } = request.resources;
   await making(lease, `disk ${diskMiB} MiB, swap ${swapMiB} MiB`).createImage(lease, request);
   progress.enter('preinstall');
-  await making(lease, 'unpack the build root, run nothing').preinstall(lease, request, lock);
+  const preparing = making(lease, 'unpack the build root, run nothing');
+  const prepared: { kernel: UsedKernel } | undefined = await preparing.preinstall(lease, request, lock);
+  // Histories of before have nothing here.
+  if (prepared?.kernel !== undefined) made.kernel = prepared.kernel;
 }
 
 /** Both boots; the nonce of the second, or undefined where one of them ended in a failure of the package. */
@@ -159,6 +163,7 @@ function compose(
     log,
     artifacts: made.artifacts,
     host: lease.host,
+    ...(made.kernel === undefined ? {} : { kernel: made.kernel }),
     vm: lease.vm,
     startedAt: startTime.toISOString(),
     endedAt: new Date().toISOString(),

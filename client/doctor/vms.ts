@@ -1,10 +1,11 @@
 import { SlipwayFailure } from '../../schema/failures.ts';
+import { nativeArchitectures } from '../../vm/architectures.ts';
 import { compose } from '../../workers/compose.ts';
 import type { Configuration } from '../../workers/configuration.ts';
 import { probeHost } from '../../workers/proven-vms.ts';
 import { type Finding, failed, ok, warning } from './check.ts';
 
-/** Boots a tiny guest with each configured VM type; one that works is enough. */
+/** Boots a tiny guest with each configured VM type and architecture; one that works is enough. */
 export async function checkVms(configuration: Configuration): Promise<Finding[]> {
   if (process.getuid?.() !== 0) {
     return [failed('vm', 'not tried: starting a guest needs root', 'Run slipway doctor as root.')];
@@ -15,12 +16,12 @@ export async function checkVms(configuration: Configuration): Promise<Finding[]>
       const signal = AbortSignal.timeout(30 * 60_000);
       const probes = await probeHost(configuration, composition, {
         signal,
-        architecture: 'amd64',
         anew: true,
       });
       const one = probes.some(({ works }) => works);
-      return probes.map(({ type, works, reason, advice = 'See the reason.' }) => {
-        const name = `vm ${type}`;
+      const [own] = nativeArchitectures();
+      return probes.map(({ type, architecture, works, reason, advice = 'See the reason.' }) => {
+        const name = architecture === own ? `vm ${type}` : `vm ${type} ${architecture}`;
         if (works) return ok(name, reason);
         if (one) return warning(name, `not offered: ${reason}`);
         return failed(name, reason, `${advice} No VM type works here.`);

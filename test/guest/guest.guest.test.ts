@@ -222,6 +222,17 @@ test('a result whose name cannot be told', async () => {
   expect(outside.letterBox?.header).toMatchObject({ result: 'succeeded', length: '0' });
 });
 
+test.each([
+  ['i386', 'i686'],
+  ['amd64', 'x86_64'],
+] as const)('a build root of %s sees a machine that is %s', async (architecture, machine) => {
+  const folder = await temporaryFolder();
+  await busyboxDisk(folder, 16);
+  const commands = [shell('uname -m'), shell('uname -m', 'root')];
+  const { log } = await runBusyboxGuest(folder, commands, { spec: { architecture } });
+  expect(log).toBe(`${machine}\n${machine}\n`);
+});
+
 test('a disk that cannot be mounted: no status, a word on the console', async () => {
   const folder = await temporaryFolder();
   await busyboxDisk(folder, 16);

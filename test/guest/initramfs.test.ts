@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { cpio } from '../../guest/cpio.ts';
 import { bootInitramfs, COMMAND_BYTES, configuration } from '../../guest/initramfs.ts';
 import { run } from '../../host/run.ts';
+import type { Architecture } from '../../schema/request.ts';
 import type { GuestCommand } from '../../vm/vm.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -18,9 +19,9 @@ const command = (over: Partial<GuestCommand> = {}): GuestCommand => ({
   ...over,
 });
 
-const boot = (commands: readonly GuestCommand[]) => ({
+const boot = (commands: readonly GuestCommand[], architecture: Architecture = 'amd64') => ({
   spec: {
-    ...{ phase: 'build' as const, nonce: 'a'.repeat(32), commands, outputDirectory: '/out' },
+    ...{ phase: 'build' as const, nonce: 'a'.repeat(32), architecture, commands, outputDirectory: '/out' },
     filesystem: {
       ...{ name: 'ext4' as const, content: 'device' as const },
       mountOptions: ['noatime', 'nobarrier'],
@@ -39,6 +40,7 @@ test('the configuration is what the protocol says, to the byte', () => {
     slipway: undefined,
     'slipway/phase': 'build',
     'slipway/nonce': 'a'.repeat(32),
+    'slipway/personality': 'linux',
     'slipway/filesystem': 'ext4',
     'slipway/mount-options': 'noatime,nobarrier',
     'slipway/content': 'device',
@@ -52,6 +54,16 @@ test('the configuration is what the protocol says, to the byte', () => {
     'slipway/commands/1/user': 'root',
     'slipway/commands/1/cwd': '/build/x',
   });
+});
+
+test.each([
+  ['amd64', 'linux'],
+  ['i386', 'linux32'],
+  ['arm64', 'linux'],
+  ['armhf', 'linux32'],
+] as const)('a build root of %s has the personality %s', (architecture, personality) => {
+  const files = configuration(boot([], architecture));
+  expect(files.find(({ path }) => path === 'slipway/personality')?.content).toBe(personality);
 });
 
 test('what cannot be handed over is refused before the guest is booted', () => {

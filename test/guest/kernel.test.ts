@@ -22,7 +22,7 @@ const KERNEL = ['boot/vmlinuz-6.1-x', 'lib/modules/6.1-x/modules.builtin', 'lib/
 
 test('two at once unpack one kernel, and nothing else is left', async () => {
   const folder = await temporaryFolder();
-  const of = { deb: await packageWith(folder, KERNEL), cache: join(folder, 'cache') };
+  const of = { debs: [await packageWith(folder, KERNEL)], cache: join(folder, 'cache') };
   const [one, two] = await Promise.all([unpackKernel(of), unpackKernel(of)]);
   expect(one).toEqual(two);
   expect(one).toMatchObject({ release: '6.1-x', image: join(one.tree, 'boot/vmlinuz-6.1-x') });
@@ -36,17 +36,17 @@ test('what a worker left that was killed while it unpacked is deleted', async ()
   const cache = join(folder, 'cache');
   await mkdir(join(cache, 'kernels/unpacking-abc123/boot'), { recursive: true });
   await writeFile(join(cache, 'kernels/unpacking-abc123/boot/vmlinuz-6.1-x'), '');
-  const { tree } = await unpackKernel({ deb: await packageWith(folder, KERNEL), cache });
+  const { tree } = await unpackKernel({ debs: [await packageWith(folder, KERNEL)], cache });
   expect(await readdir(join(cache, 'kernels'))).toEqual([basename(tree)]);
 });
 
 test('what is no kernel package is rejected by name, and not kept', async () => {
   const folder = await temporaryFolder();
   const cache = join(folder, 'cache');
-  const other = { deb: await packageWith(folder, ['usr/share/doc/x']), cache };
+  const other = { debs: [await packageWith(folder, ['usr/share/doc/x'])], cache };
   await expect(unpackKernel(other)).rejects.toMatchObject({ type: 'InputRejected' });
   await writeFile(join(folder, 'text.deb'), 'no package');
-  const text = { deb: join(folder, 'text.deb'), cache };
+  const text = { debs: [join(folder, 'text.deb')], cache };
   await expect(unpackKernel(text)).rejects.toThrow('text.deb is no Debian package');
   expect(await readdir(join(cache, 'kernels'))).toEqual([]);
 });

@@ -111,7 +111,7 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
         connection,
         namespace: environment.namespace ?? 'default',
         dependencies,
-        offer: { architecture: 'amd64', memoryMiB },
+        offer: { memoryMiB },
         builds,
         workflowBundle: options.workflowBundle,
       });
@@ -176,7 +176,10 @@ async function blob(store: Store, name: string, text: string) {
 /** A build root of one file; a fake guest needs no kernel. */
 const fakeGuests: Guests = {
   fillTree: async ({ tree, lock }) => writeFile(join(tree, 'name'), lock.source.name),
-  prepareKernel: async () => undefined,
+  prepareKernel: async () => ({
+    ...{ from: 'package', release: '6.1' },
+    ...{ image: 'a'.repeat(64), initramfs: 'b'.repeat(64) },
+  }),
   writeInitramfs: async () => undefined,
 };
 

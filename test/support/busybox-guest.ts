@@ -19,7 +19,7 @@ export interface LetterBox {
 }
 
 export async function testKernel(): Promise<Kernel> {
-  return unpackKernel({ deb: await testKernelDeb(), cache: TEST_CACHE });
+  return unpackKernel({ debs: [await testKernelDeb()], cache: TEST_CACHE });
 }
 
 /** A build root under 2 MB: busybox, and `/out`, which belongs to the builder. Root only. */
@@ -66,7 +66,7 @@ export async function runBusyboxGuest(
     toolkit: path('toolkit'),
     into: path('initramfs'),
     spec: {
-      ...{ phase: 'build', nonce: NONCE, outputDirectory: '/out', commands },
+      ...{ phase: 'build', nonce: NONCE, architecture: 'amd64', outputDirectory: '/out', commands },
       filesystem: guestFilesystem(filesystem),
       ...spec,
     },

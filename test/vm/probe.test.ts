@@ -35,18 +35,21 @@ describe('probe of VM types', () => {
     expect(probes).toEqual([
       {
         type: 'qemu',
+        architecture: 'amd64',
         works: true,
         seconds: expect.any(Number),
         reason: expect.stringMatching(/^a guest booted in/),
       },
       {
         type: 'kvm',
+        architecture: 'amd64',
         works: false,
         reason: expect.stringMatching(/opens, but .* within 1 s\. .*nested virtualization/),
         advice: expect.stringMatching(/nested virtualization/),
       },
       {
         type: 'kvm',
+        architecture: 'amd64',
         works: false,
         reason: '/dev/kvm does not exist. Load the module.',
         advice: 'Load the module.',

@@ -2,19 +2,34 @@ import { expect, test } from 'vitest';
 import { demandQueues } from '../../workers/queues.ts';
 import { demandQueue } from '../../workflows/names.ts';
 
-const kvm = { type: 'kvm', isolation: 'secure' } as const;
-const qemu = { type: 'qemu', isolation: 'emulated' } as const;
+const kvm = { type: 'kvm', isolation: 'secure', architectures: ['amd64'] } as const;
+const qemu = { type: 'qemu', isolation: 'emulated', architectures: ['amd64'] } as const;
 
 test('a host polls its types, and every isolation up to the strongest of each', () => {
-  expect(demandQueues({ architecture: 'amd64', vms: [qemu], memoryMiB: 2048 })).toEqual([
+  expect(demandQueues({ vms: [qemu], memoryMiB: 2048 })).toEqual([
     'slipway-amd64-qemu-small',
     'slipway-amd64-emulated-small',
     'slipway-amd64-user-space-kernel-small',
     'slipway-amd64-shared-kernel-small',
   ]);
-  const both = demandQueues({ architecture: 'amd64', vms: [kvm, qemu], memoryMiB: 2048 });
+  const both = demandQueues({ vms: [kvm, qemu], memoryMiB: 2048 });
   expect(both).toContain('slipway-amd64-secure-small');
   expect(new Set(both).size).toBe(both.length);
+});
+
+test('each type is polled for the architectures that were proven with it', () => {
+  const emulating = { ...qemu, architectures: ['amd64', 'arm64'] } as const;
+  const queues = demandQueues({
+    vms: [{ ...kvm, architectures: ['amd64', 'i386'] }, emulating],
+    memoryMiB: 2048,
+  });
+  const polled = (architecture: string, what: string) =>
+    queues.includes(`slipway-${architecture}-${what}-small`);
+  expect(polled('i386', 'secure')).toBe(true);
+  expect(polled('i386', 'qemu')).toBe(false);
+  expect(polled('arm64', 'emulated')).toBe(true);
+  expect(polled('arm64', 'secure')).toBe(false);
+  expect(polled('armhf', 'emulated')).toBe(false);
 });
 
 test.each([
@@ -25,6 +40,6 @@ test.each([
   [{ isolation: 'shared-kernel', type: 'qemu', memoryMiB: 1024 }, true],
   [{ isolation: 'shared-kernel', type: 'kvm', memoryMiB: 1024 }, false],
 ] as const)('a host of 8 GiB with qemu is asked for %j: %s', (demand, isPolled) => {
-  const queues = demandQueues({ architecture: 'amd64', vms: [qemu], memoryMiB: 8192 });
+  const queues = demandQueues({ vms: [qemu], memoryMiB: 8192 });
   expect(queues.includes(demandQueue({ architecture: 'amd64', ...demand }))).toBe(isPolled);
 });

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { CommandFailed, run } from '../../host/run.ts';
 import { SlipwayFailure } from '../../schema/failures.ts';
-import type { Isolation } from '../../schema/request.ts';
+import { Architecture, type Isolation } from '../../schema/request.ts';
 import { createSupervisedVm } from '../supervised-vm.ts';
 import { MONITOR_FDS } from '../supervisor/open-files.ts';
 import type { GuestSpec, Vm } from '../vm.ts';
@@ -26,6 +26,8 @@ export function createEmulatorVm(options: EmulatorVmOptions): Vm {
   return createSupervisedVm({
     type: 'emulator',
     isolation,
+    // Whatever the program can do: a probe finds out.
+    architectures: Architecture.options,
     check: () => check(options),
     monitor: (spec) => ({
       argv: emulatorArguments(spec, options),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseSeconds } from '../../client/durations.ts';
 import { parseMiB } from '../../schema/size.ts';
 
 /** A size such as `4 GiB`; MiB once read. */
@@ -8,6 +9,19 @@ export const Size = z
   .transform((text, context) => {
     try {
       return parseMiB(text);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message });
+      return z.NEVER;
+    }
+  });
+
+/** A duration such as `90 d`; seconds once read. */
+export const Duration = z
+  .string({ error: 'must be a duration with its unit, for instance 90 d' })
+  .meta({ pattern: '^\\d+(\\.\\d+)? ?(s|min|h|d)$' })
+  .transform((text, context) => {
+    try {
+      return parseSeconds(text);
     } catch (error) {
       context.addIssue({ code: 'custom', message: (error as Error).message });
       return z.NEVER;

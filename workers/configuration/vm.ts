@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { VmType } from '../../schema/request.ts';
+import { Architecture, VmType } from '../../schema/request.ts';
 import { EmulatorConfiguration } from './emulator.ts';
 import { Size } from './primitives.ts';
 import { QemuOptions } from './qemu-options.ts';
@@ -11,6 +11,14 @@ export const VmConfiguration = z.strictObject({
     .min(1)
     .default(['kvm', 'qemu'])
     .describe('VM types to offer, best first; only those are offered that a probe has proven'),
+  architectures: z
+    .array(Architecture)
+    .min(1)
+    .refine((all) => new Set(all).size === all.length, 'must name each architecture once')
+    .optional()
+    .describe(
+      'Architectures of build roots to offer, as far as a probe proves them; another processor than that of the host is emulated, by the VM type qemu. Default: that of the host and its 32-bit one',
+    ),
   uid: z
     .int()
     .min(1)

@@ -55,6 +55,20 @@ describe('the command line of QEMU', () => {
     ]);
   });
 
+  it.each([
+    ['amd64', 'qemu-system-x86_64', 'q35', 'console=ttyS0', 'max'],
+    ['i386', 'qemu-system-x86_64', 'q35', 'console=ttyS0', 'max'],
+    ['arm64', 'qemu-system-aarch64', 'virt', 'console=ttyAMA0', 'max,pauth=off,sve=off'],
+    ['armhf', 'qemu-system-aarch64', 'virt', 'console=ttyAMA0', 'max,pauth=off,sve=off'],
+  ] as const)('has the machine of %s: %s, %s', (architecture, program, machine, console, cpu) => {
+    const words = qemuArguments('tcg', { ...spec, architecture }, { uid: 4711, gid: 4712 });
+    expect(words).toContain(program);
+    expect(values(words, '-machine')[0]?.split(',')[0]).toBe(machine);
+    expect(values(words, '-append')[0]?.split(' ')[0]).toBe(console);
+    expect(values(words, '-cpu')).toEqual([cpu]);
+    expect(values(words, '-device').includes('pvpanic-pci')).toBe(machine === 'q35');
+  });
+
   it('has no network', () => {
     expect(argv('tcg').join(' ')).not.toMatch(/netdev|-nic|virtio-net/);
     expect(argv('tcg')).toContain('-nodefaults');
