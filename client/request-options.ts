@@ -1,23 +1,27 @@
-import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { DebianSource } from '../recipes/debian/schema.ts';
+import type { ScriptSource } from '../recipes/script/schema.ts';
 import { ISOLATIONS, VmType } from '../schema/request.ts';
 import { parseMiB } from '../schema/size.ts';
+import {
+  addDebianOptions,
+  type DebianBuildOptions,
+  type DebianUploads,
+  debianRecipeFrom,
+} from './debian-options.ts';
 import { parseSeconds } from './durations.ts';
 import { UsageError } from './exit-codes.ts';
+import { collect, whole } from './option-values.ts';
+import { kindOf } from './recipe-kind.ts';
+import { isSection, readRequest } from './request-file.ts';
+import { addScriptOptions, type ScriptBuildOptions, scriptRecipeFrom } from './script-options.ts';
 
 /** What the options of `build` leave behind. */
-export interface RequestOptions {
+export interface RequestOptions extends DebianBuildOptions, ScriptBuildOptions {
   request?: string;
   cpus?: number;
   memory?: number;
   disk?: number;
   swap?: number;
-  jobs?: number;
-  profile?: string[];
-  buildOption?: string[];
-  parts?: ('any' | 'all' | 'source')[];
-  extraPackage?: string[];
   isolation?: (typeof ISOLATIONS)[number];
   vm?: VmType;
   timeout?: number;
@@ -29,33 +33,21 @@ export interface RequestOptions {
   artifactFiles?: number;
   repository?: string[];
   keyring?: string;
-  sourceKeyring?: string;
 }
 
 /** Adds an option for each part of the request. */
 export function addRequestOptions(command: Command): Command {
-  return command
+  command
     .optionsGroup('The guest:')
     .option('--cpus <n>', 'CPUs of the guest', whole)
     .option('--memory <size>', 'memory of the guest, for instance "4 GiB"', size)
     .option('--disk <size>', 'disk of the guest', size)
     .option('--swap <size>', 'swap of the guest', size)
     .addOption(new Option('--isolation <least>', 'least isolation that is accepted').choices(ISOLATIONS))
-    .addOption(new Option('--vm <type>', 'one VM type and no other').choices(VmType.options))
-    .optionsGroup('The package:')
-    .option('--jobs <n>', 'parallel jobs (default: the CPUs of the guest)', whole)
-    .option(
-      '--build-option <word>',
-      'a word for DEB_BUILD_OPTIONS, for instance nocheck; repeatable',
-      collect,
-    )
-    .option('--profile <name>', 'a build profile; repeatable', collect)
-    .option('--parts <list>', 'what to build: any, all, source; comma-separated', words)
-    .option(
-      '--extra-package <name>',
-      'a package to install beside the build dependencies; repeatable',
-      collect,
-    )
+    .addOption(new Option('--vm <type>', 'one VM type and no other').choices(VmType.options));
+  addDebianOptions(command);
+  addScriptOptions(command);
+  return command
     .optionsGroup('Where packages come from:')
     .option(
       '--repository <line>',
@@ -63,7 +55,6 @@ export function addRequestOptions(command: Command): Command {
       collect,
     )
     .option('--keyring <file>', 'keyring that must have signed the repositories')
-    .option('--source-keyring <file>', 'the .dsc must be signed by a key of this keyring')
     .optionsGroup('Limits:')
     .option('--timeout <time>', 'whole run of one VM, for instance "2 h"', seconds)
     .option('--boot-timeout <time>', 'until the guest says its first word', seconds)
@@ -77,10 +68,10 @@ export function addRequestOptions(command: Command): Command {
 }
 
 /** The files whose digests a request carries in their place; uploaded by whoever calls. */
-export interface Uploads {
-  source?: DebianSource;
+export interface Uploads extends DebianUploads {
   keyring?: string;
-  sourceKeyring?: string;
+  /** Of a script. */
+  sources?: ScriptSource[];
 }
 
 /**
@@ -92,18 +83,15 @@ export async function requestFrom(options: RequestOptions, uploads: Uploads): Pr
   if (options.keyring !== undefined && options.repository === undefined) {
     throw new UsageError('--keyring needs --repository.', 'Name the repositories that it belongs to.');
   }
+  const kind = await kindOf(options, undefined);
+  if (kind === 'script' && options.request === undefined && options.name === undefined) {
+    throw new UsageError('What the script builds has no name.', 'Give it one: --name foo');
+  }
   const said = merged(base, {
-    recipe: {
-      source: uploads.source,
-      keyring: uploads.sourceKeyring,
-      options: {
-        parts: options.parts,
-        jobs: options.jobs,
-        buildOptions: options.buildOption,
-        profiles: options.profile,
-        extraPackages: options.extraPackage,
-      },
-    },
+    recipe:
+      kind === 'script'
+        ? await scriptRecipeFrom(options, uploads.sources)
+        : debianRecipeFrom(options, uploads),
     repositories: options.repository?.map((line) => repository(line, uploads.keyring)),
     vm: { isolation: options.isolation, type: options.vm },
     resources: {
@@ -122,28 +110,15 @@ export async function requestFrom(options: RequestOptions, uploads: Uploads): Pr
       artifactFiles: options.artifactFiles,
     },
   });
-  if (options.request === undefined && uploads.source === undefined) {
+  if (options.request === undefined && uploads.source === undefined && kind === 'debian') {
     throw new UsageError(
       'Nothing to build is named.',
-      'Give a source package (hello), a URL or path of a .dsc, a folder, or --request.',
+      'Give a source package (hello), a URL or path of a .dsc, a folder, --script or --request.',
     );
   }
   // Only where the request file says no kind: one that it says wrongly is for the check to name.
   const { recipe } = said;
-  return isSection(recipe) ? { ...said, recipe: { kind: 'debian', ...recipe } } : said;
-}
-
-async function readRequest(file: string): Promise<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(await readFile(file, 'utf8'));
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
-  } catch (error) {
-    throw new UsageError(`The request ${file} cannot be read: ${(error as Error).message}`);
-  }
-  throw new UsageError(
-    `The request ${file} is no JSON object.`,
-    'slipway schema request shows what it may say.',
-  );
+  return isSection(recipe) ? { ...said, recipe: { kind, ...recipe } } : said;
 }
 
 /**
@@ -166,10 +141,6 @@ function merged(base: Record<string, unknown>, over: Record<string, unknown>): R
   return result;
 }
 
-function isSection(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 function repository(line: string, keyring: string | undefined): unknown {
   const [uri, suite, ...components] = line.trim().split(/\s+/);
   if (uri === undefined || suite === undefined || components.length === 0) {
@@ -179,19 +150,6 @@ function repository(line: string, keyring: string | undefined): unknown {
     );
   }
   return { uris: [uri], suites: [suite], components, ...(keyring === undefined ? {} : { keyring }) };
-}
-
-function collect(value: string, before: string[] | undefined): string[] {
-  return [...(before ?? []), value];
-}
-
-function words(value: string): string[] {
-  return value.split(',').map((word) => word.trim());
-}
-
-function whole(value: string): number {
-  if (!/^[0-9]+$/.test(value)) throw new InvalidArgumentError('It must be a whole number.');
-  return Number(value);
 }
 
 /** A whole number from 1. @throws InvalidArgumentError */

@@ -18,10 +18,11 @@ import { Detached, onInterrupt } from '../interrupt.ts';
 import type { LocalFarm } from '../local-farm.ts';
 import { checkOutput, defaultOutput } from '../output-folder.ts';
 import { duration, printable } from '../printable.ts';
+import { kindOf } from '../recipe-kind.ts';
 import type { BuildState } from '../report.ts';
 import { addRequestOptions, type RequestOptions, requestFrom } from '../request-options.ts';
 import { Screen } from '../screen.ts';
-import { sourceFrom, uploadFile } from '../sources.ts';
+import { uploadsOf } from '../uploads.ts';
 import { watchBuild } from '../watch.ts';
 
 interface BuildOptions extends RequestOptions {
@@ -36,6 +37,9 @@ const SOURCES = `SOURCE is one of
   https://…/hello_2.10-3.dsc     a source package anywhere
   ./hello_2.10-3.dsc             a local one; it and its files go into the store
   . or ./folder                  a Debian source tree, or a folder with exactly one .dsc
+
+A script is built in its place with --script, in a folder of the sources that --source names:
+  slipway build --script build.sh --source foo-1.tar.gz --package gcc --collect out --name foo
 
 Ctrl-C asks whether to cancel, detach or go on; a second one detaches. Without a terminal
 SIGINT and SIGTERM cancel the build, wait for its clean-up, and detach when they come again.`;
@@ -64,16 +68,9 @@ async function build(command: Command, source: string | undefined, options: Buil
   }
   const configuration = await configurationOf(command);
   if (options.output !== undefined || !options.detach) await checkOutput(options.output);
+  await kindOf(options, source);
   const store = await openStore(configuration);
-  const request = checkedRequest(
-    await requestFrom(options, {
-      ...(source === undefined ? {} : { source: await sourceFrom(source, store) }),
-      ...(options.keyring === undefined ? {} : { keyring: await uploadFile(options.keyring, store) }),
-      ...(options.sourceKeyring === undefined
-        ? {}
-        : { sourceKeyring: await uploadFile(options.sourceKeyring, store) }),
-    }),
-  );
+  const request = checkedRequest(await requestFrom(options, await uploadsOf(source, options, store)));
   const screen = new Screen(options.json ? process.stderr : process.stdout);
   await using farm = options.local ? await localFarm(configuration, screen) : undefined;
   const context = await openContext(configuration, 'temporal');
