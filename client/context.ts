@@ -16,6 +16,8 @@ export interface CommandContext {
   configuration: Configuration;
   store: Store;
   temporal: TemporalAddress;
+  /** Absent where Temporal does not answer. */
+  client?: Client;
   slipway: SlipwayClient;
 }
 
@@ -51,6 +53,7 @@ export async function openContext(
     configuration,
     store,
     temporal,
+    ...client,
     slipway: createSlipwayClient({ ...client, store, ...web }),
   };
 }

@@ -5,6 +5,7 @@ import { addBuildCommand } from './commands/build.ts';
 import { addCancelCommand } from './commands/cancel.ts';
 import { addDevCommand } from './commands/dev.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
+import { addGcCommand } from './commands/gc.ts';
 import { addLogsCommand } from './commands/logs.ts';
 import { addPublishCommand } from './commands/publish.ts';
 import { addSchemaCommand } from './commands/schema.ts';
@@ -32,6 +33,7 @@ function slipway(): Command {
   addCancelCommand(program);
   addArtifactsCommand(program);
   addPublishCommand(program);
+  addGcCommand(program);
   addDoctorCommand(program);
   addWorkerCommand(program);
   addSchemaCommand(program);

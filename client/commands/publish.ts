@@ -7,7 +7,7 @@ import type { Store } from '../../stores/store.ts';
 import { shortId } from '../../workflows/names.ts';
 import { configurationOf, openStore } from '../context.ts';
 import { UsageError } from '../exit-codes.ts';
-import { seconds } from '../option-values.ts';
+import { paragraphs, seconds } from '../option-values.ts';
 import { printable } from '../printable.ts';
 import { positive } from '../request-options.ts';
 
@@ -52,7 +52,7 @@ export function addPublishCommand(program: Command): void {
   const command = program
     .command('publish')
     .summary('an apt repository out of results')
-    .description(DESCRIPTION)
+    .description(paragraphs(DESCRIPTION))
     .argument(
       '[builds...]',
       'a package (its newest good build), package/digest, 4 digits of the digest or more',

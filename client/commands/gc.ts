@@ -1,0 +1,190 @@
+import type { Command } from 'commander';
+import prettyBytes from 'pretty-bytes';
+import { type Collected, collectGarbage } from '../../retention/gc.ts';
+import { collectCaches, type HostCollected } from '../../retention/host-caches.ts';
+import { inputsOfRuns, temporalBuilds } from '../../retention/open-builds.ts';
+import { shortId } from '../../workflows/names.ts';
+import { configurationOf, openContext } from '../context.ts';
+import { UsageError } from '../exit-codes.ts';
+import { TemporalUnavailable } from '../failures.ts';
+import { bytes, paragraphs, seconds } from '../option-values.ts';
+import { printable } from '../printable.ts';
+import { positive } from '../request-options.ts';
+
+interface GcCommandOptions {
+  olderThan?: number;
+  keep?: number;
+  keepLatestGood: boolean;
+  grace?: number;
+  liveLogs?: number;
+  withoutTemporal?: boolean;
+  host?: boolean;
+  maxSize?: number;
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+const DESCRIPTION = `Deletes results that are old or too many, and all that only they refer to: artifacts, logs, locks, sources, keyrings,
+kept inputs; also logs of builds that ended without a result. A result goes only where every rule that is given lets it
+go. The rules may stand in the configuration (retention), so that a timer needs to say no more than slipway gc; without
+any rule it refuses. What an open build uses is never touched, nor what was put into the store within the grace.
+
+With --host it cleans the caches of this host instead: downloads, package lists, unpacked kernels.`;
+
+const MORE = `
+--without-temporal: Temporal is asked which builds are open, and what they use stays. Without it nobody knows: sources,
+locks and results of builds that wait or run may be deleted under them, and those builds then fail. Say it only where no
+build can be open, as when the farm is shut down for good.
+
+Examples:
+  slipway gc --older-than "90 d" --keep 5 --dry-run   # what would go
+  slipway gc --older-than "90 d" --keep 5             # results older than 90 days, but the newest 5 of each package
+  slipway gc --host --max-size "50 GiB"               # on each worker`;
+
+export function addGcCommand(program: Command): void {
+  const command = program
+    .command('gc')
+    .summary('delete old results, or what a host keeps')
+    .description(paragraphs(DESCRIPTION))
+    .option('--older-than <age>', 'results of builds that ended so long ago, for instance "90 d"', seconds)
+    .option('--keep <n>', 'but the newest n of each package', positive)
+    .option('--no-keep-latest-good', 'also the newest that succeeded (default: it stays in any case)')
+    .option(
+      '--grace <time>',
+      'what was put into the store since then stays; at least "1 h" (default: 1 d)',
+      seconds,
+    )
+    .option('--live-logs <age>', 'logs of builds without a result (default: 7 d)', seconds)
+    .option('--without-temporal', 'do not ask which builds are open: see below')
+    .option('--host', 'the caches of this host, and not the store')
+    .option('--max-size <size>', 'with --host: room for all caches, for instance "50 GiB"', bytes)
+    .option('--dry-run', 'only say what would go')
+    .option('--json', 'as JSON')
+    .addHelpText('after', MORE);
+  command.action(async (options: GcCommandOptions) => {
+    checkOptions(command, options);
+    if (options.host) await host(command, options);
+    else await store(command, options);
+  });
+}
+
+function checkOptions(command: Command, options: GcCommandOptions): void {
+  const given = (...names: string[]) => names.filter((name) => command.getOptionValueSource(name) === 'cli');
+  const wrong = options.host
+    ? given('keep', 'keepLatestGood', 'grace', 'liveLogs', 'withoutTemporal')
+    : given('maxSize');
+  if (wrong.length === 0) return;
+  const flags = command.options
+    .filter((option) => wrong.includes(option.attributeName()))
+    .map(({ long }) => long);
+  throw new UsageError(
+    `${flags.join(', ')} ${options.host ? 'and --host do not go together' : 'needs --host'}.`,
+    'The store and the caches of a host are cleaned one at a time: see slipway gc --help.',
+  );
+}
+
+async function store(command: Command, options: GcCommandOptions): Promise<void> {
+  const configuration = await configurationOf(command);
+  const { retention } = configuration;
+  const isSaid = command.getOptionValueSource('keepLatestGood') === 'cli';
+  if (options.withoutTemporal) {
+    console.error('Without Temporal: what open builds use is not spared.');
+  }
+  const context = await openContext(configuration, options.withoutTemporal ? 'store' : 'temporal').catch(
+    (error: unknown) => {
+      if (!(error instanceof TemporalUnavailable)) throw error;
+      const advice = `${error.advice ?? 'Set TEMPORAL_ADDRESS to the one that your workers use.'} It says which builds are open; where none can be, see --without-temporal.`;
+      throw new TemporalUnavailable(error.message, advice);
+    },
+  );
+  const collected = await collectGarbage({
+    store: context.store,
+    builds:
+      options.withoutTemporal || context.client === undefined ? undefined : temporalBuilds(context.client),
+    rules: {
+      olderThanSeconds: options.olderThan ?? retention.olderThan,
+      keep: options.keep ?? retention.keep,
+      keepLatestGood: isSaid ? options.keepLatestGood : retention.keepLatestGood,
+    },
+    graceSeconds: options.grace ?? retention.grace,
+    liveLogSeconds: options.liveLogs ?? retention.liveLogs,
+    dryRun: options.dryRun ?? false,
+  });
+  console.log(options.json ? JSON.stringify(plain(collected), null, 2) : storeText(collected));
+}
+
+async function host(command: Command, options: GcCommandOptions): Promise<void> {
+  const configuration = await configurationOf(command);
+  const { cache } = configuration.retention;
+  const { client, store } = await openContext(configuration, 'store');
+  const maxBytes = options.maxSize ?? (cache.size === undefined ? undefined : cache.size * 1024 ** 2);
+  const collected = await collectCaches({
+    directories: configuration.directories,
+    rules: { olderThanSeconds: options.olderThan ?? cache.olderThan, maxBytes },
+    inputsOf: async (leases) => {
+      if (client === undefined) throw new TemporalUnavailable('Temporal does not answer');
+      return inputsOfRuns(client, store, leases);
+    },
+    dryRun: options.dryRun ?? false,
+  });
+  console.log(options.json ? JSON.stringify(collected, null, 2) : hostText(collected));
+}
+
+/** Without what only gc itself needs. */
+function plain({ results, ...rest }: Collected): unknown {
+  return {
+    ...rest,
+    results: results.map(({ record, build, run, version, outcome, endedAt }) => ({
+      ...{ record, build, run, version, outcome },
+      endedAt: new Date(endedAt).toISOString(),
+    })),
+  };
+}
+
+function storeText({ dryRun, results, logs, blobs, kept, unreadable, openBuilds }: Collected): string {
+  const verb = dryRun ? 'would go' : 'deleted';
+  const endOf = (time: number) => new Date(time).toISOString().slice(0, 10);
+  return printable(
+    [
+      ...results
+        .toSorted((a, b) => a.endedAt - b.endedAt)
+        .map(
+          ({ build, version, outcome, endedAt }) =>
+            `- ${shortId(build)} ${version} ${outcome}, ended ${endOf(endedAt)}`,
+        ),
+      ...unreadable.map((record) => `! ${record} is of another version of slipway, and stays`),
+      `${verb}: ${results.length} results, ${logs.length} live logs, ${blobs.length} blobs (${sizeOf([...blobs.map(({ size }) => size), ...logs.map((log) => log.bytes)])})`,
+      `${dryRun ? 'would stay' : 'kept'}: ${kept.results} results, ${kept.blobs} blobs (${sizeOf([kept.bytes])})${openBuilds === undefined ? '' : `; ${openBuilds} open builds`}`,
+    ].join('\n'),
+  );
+}
+
+function hostText({ dryRun, removed, kept, left }: HostCollected): string {
+  const kinds = {
+    input: 'downloads',
+    partial: 'partial downloads',
+    unpacked: 'unpacked kernels and the like',
+    lists: 'sets of package lists',
+  };
+  const lines = Object.entries(kinds).flatMap(([kind, name]) => {
+    const entries = removed.filter((entry) => entry.kind === kind);
+    return entries.length === 0
+      ? []
+      : [`- ${entries.length} ${name} (${sizeOf(entries.map((each) => each.bytes))})`];
+  });
+  const reasons = Map.groupBy(left, ({ reason }) => reason);
+  return printable(
+    [
+      ...lines,
+      ...[...reasons].map(([reason, entries]) => `! left ${entries.length}: ${reason}`),
+      `${dryRun ? 'would go' : 'deleted'}: ${sizeOf(removed.map((each) => each.bytes))}; ${dryRun ? 'would stay' : 'kept'}: ${kept.entries} entries (${sizeOf([kept.bytes])})`,
+    ].join('\n'),
+  );
+}
+
+function sizeOf(sizes: readonly number[]): string {
+  return prettyBytes(
+    sizes.reduce((sum, size) => sum + size, 0),
+    { binary: true },
+  );
+}

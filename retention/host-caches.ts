@@ -1,0 +1,218 @@
+import { mkdir, rename, rm, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { ignoreMissing } from '../host/atomic-file.ts';
+import { withFileLock } from '../host/file-lock.ts';
+import { type AllLeases, type LeaseRecord, readLeases } from '../host/lease-record.ts';
+import type { Digest } from '../schema/digest.ts';
+import { SlipwayFailure } from '../schema/failures.ts';
+import { LEAST_GRACE } from './gc.ts';
+import { type CacheEntry, cacheEntries, lastUse } from './host-entries.ts';
+
+/** What may go of a host's caches. */
+export interface CacheRules {
+  /** Seconds since it was last used. */
+  olderThanSeconds?: number | undefined;
+  /** Bytes of all caches together; what was used longest ago goes first. */
+  maxBytes?: number | undefined;
+}
+
+export interface HostGcOptions {
+  directories: { state: string; cache: string };
+  rules: CacheRules;
+  /** The inputs of builds that have a place on this host. @throws where it cannot be told */
+  inputsOf(leases: readonly LeaseRecord[]): Promise<Iterable<Digest>>;
+  /** Deletes nothing. */
+  dryRun: boolean;
+}
+
+export interface HostCollected {
+  dryRun: boolean;
+  removed: CacheEntry[];
+  kept: { entries: number; bytes: number };
+  /** What would have gone, and why it did not. */
+  left: { entry: CacheEntry; reason: string }[];
+}
+
+/** A partial download that nobody has added to for so long is not gone on with. */
+const PARTIAL_SECONDS = 86_400;
+/** Deleted while no build can begin here: a claim waits five seconds for its turn. */
+const BATCH = 500;
+const LOCK_SECONDS = 60;
+
+/**
+ * Deletes what of this host's caches was not used for long, or is too much. Everything in them can be had again. What a
+ * build on this host uses stays: inputs are deleted only while no build can take a place, and never those of a build that
+ * has one; unpacked packages only while none has. Nothing goes that was used within the last hour.
+ *
+ * @throws SlipwayFailure InvalidRequest without a rule; HostFull where another process claims or probes for long
+ */
+export async function collectCaches(options: HostGcOptions): Promise<HostCollected> {
+  const { directories, rules, dryRun } = options;
+  if (rules.olderThanSeconds === undefined && rules.maxBytes === undefined) {
+    throw new SlipwayFailure('InvalidRequest', 'There is no rule what may go of the caches of this host.', {
+      advice:
+        'Say --older-than "30 d" or --max-size "50 GiB", or write retention: {cache: {olderThan: 30 d}} into the configuration.',
+    });
+  }
+  const leases = new LeaseUse(join(directories.state, 'leases'), options.inputsOf);
+  const entries = await cacheEntries(directories.cache);
+  const left: HostCollected['left'] = [];
+  const chosen = chooseEntries(await leases.withoutUsed(entries, left), entries, rules, Date.now());
+  const removed: CacheEntry[] = [];
+  const of = (...kinds: CacheEntry['kind'][]) => chosen.filter(({ kind }) => kinds.includes(kind));
+  if (dryRun) removed.push(...chosen);
+  else {
+    await leases.removeInputs(of('input', 'partial'), removed, left);
+    await removeUnpacked(directories, of('unpacked'), removed, left);
+    await removeLists(of('lists'), removed, left);
+  }
+  const bytes = entries
+    .filter((entry) => !removed.includes(entry))
+    .reduce((sum, entry) => sum + entry.bytes, 0);
+  return { dryRun, removed, kept: { entries: entries.length - removed.length, bytes }, left };
+}
+
+/** By age, then by size: what was used longest ago first. */
+export function chooseEntries(
+  candidates: readonly CacheEntry[],
+  all: readonly CacheEntry[],
+  { olderThanSeconds = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY }: CacheRules,
+  now: number,
+): CacheEntry[] {
+  const unused = ({ usedAt }: CacheEntry) => (now - usedAt) / 1000;
+  const free = candidates.filter((entry) => unused(entry) > LEAST_GRACE);
+  const isOld = (entry: CacheEntry) =>
+    unused(entry) >
+    (entry.kind === 'partial' ? Math.min(PARTIAL_SECONDS, olderThanSeconds) : olderThanSeconds);
+  const old = free.filter(isOld);
+  let total = [...all].filter((entry) => !old.includes(entry)).reduce((sum, { bytes }) => sum + bytes, 0);
+  const rest = free.filter((entry) => !old.includes(entry)).sort((a, b) => a.usedAt - b.usedAt);
+  const tooMuch = rest.filter(({ bytes }) => {
+    if (total <= maxBytes) return false;
+    total -= bytes;
+    return true;
+  });
+  return [...old, ...tooMuch];
+}
+
+/** Which inputs the builds on this host use, asked once for each lease. */
+class LeaseUse {
+  readonly #directory: string;
+  readonly #inputsOf: HostGcOptions['inputsOf'];
+  readonly #asked = new Set<string>();
+  readonly #used = new Set<Digest>();
+  /** Why it cannot be told. */
+  #unknown: string | undefined;
+
+  constructor(directory: string, inputsOf: HostGcOptions['inputsOf']) {
+    this.#directory = directory;
+    this.#inputsOf = inputsOf;
+  }
+
+  /** All but the inputs in use. */
+  async withoutUsed(entries: readonly CacheEntry[], left: HostCollected['left']): Promise<CacheEntry[]> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    await this.#ask(await readLeases(this.#directory));
+    const reason = this.#unknown;
+    if (reason === undefined) {
+      return entries.filter(({ digest }) => digest === undefined || !this.#used.has(digest));
+    }
+    for (const entry of entries) if (entry.kind === 'input') left.push({ entry, reason });
+    return entries.filter(({ kind }) => kind !== 'input');
+  }
+
+  async removeInputs(entries: readonly CacheEntry[], removed: CacheEntry[], left: HostCollected['left']) {
+    for (let rest = [...entries]; rest.length > 0; ) {
+      const done = await withFileLock(join(this.#directory, '.lock'), LOCK_SECONDS, async () => {
+        const leases = await readLeases(this.#directory);
+        if (!this.#knowsAll(leases)) return leases;
+        for (const entry of rest.slice(0, BATCH)) {
+          if (await removeUnlessUsed(entry)) removed.push(entry);
+        }
+        return undefined;
+      });
+      if (done === undefined) {
+        rest = rest.slice(BATCH);
+      } else {
+        // A build has come since: its inputs are asked for without holding up others.
+        await this.#ask(done);
+        rest = await this.withoutUsed(rest, left);
+      }
+    }
+  }
+
+  #knowsAll({ leases, corrupt }: AllLeases): boolean {
+    return corrupt.length === 0 && leases.every(({ id }) => this.#asked.has(id));
+  }
+
+  async #ask({ leases, corrupt }: AllLeases): Promise<void> {
+    const [damaged] = corrupt;
+    if (damaged !== undefined) {
+      this.#unknown = `${damaged.path} is damaged: nobody knows which build it stands for`;
+      return;
+    }
+    const fresh = leases.filter(({ id }) => !this.#asked.has(id));
+    try {
+      if (fresh.length > 0) for (const digest of await this.#inputsOf(fresh)) this.#used.add(digest);
+      for (const { id } of fresh) this.#asked.add(id);
+    } catch (error) {
+      this.#unknown = `a build runs here, and which inputs it uses cannot be told: ${(error as Error).message}`;
+    }
+  }
+}
+
+async function removeUnlessUsed(entry: CacheEntry): Promise<boolean> {
+  if ((await lastUse(entry)) > entry.usedAt) return false;
+  await unlink(entry.path).catch(ignoreMissing);
+  return true;
+}
+
+/** A build or a probe that has found such a folder reads in it without any lock: so only where there is none. */
+async function removeUnpacked(
+  { state }: HostGcOptions['directories'],
+  entries: readonly CacheEntry[],
+  removed: CacheEntry[],
+  left: HostCollected['left'],
+): Promise<void> {
+  if (entries.length === 0) return;
+  const leaseFolder = join(state, 'leases');
+  const aside: string[] = [];
+  const move = async () => {
+    const { leases, corrupt } = await readLeases(leaseFolder);
+    const isBusy = leases.length + corrupt.length > 0;
+    for (const entry of entries) {
+      if (isBusy) {
+        left.push({ entry, reason: 'a build runs on this host' });
+        continue;
+      }
+      // As what a killed process was unpacking: deleted by the next that unpacks, where this one is killed too.
+      const target = join(dirname(entry.path), `unpacking-gc-${basename(entry.path)}`);
+      await rm(target, { recursive: true, force: true });
+      await rename(entry.path, target);
+      aside.push(target);
+      removed.push(entry);
+    }
+  };
+  const claimsWait = () => withFileLock(join(leaseFolder, '.lock'), LOCK_SECONDS, move);
+  await withFileLock(join(state, 'probes.lock'), LOCK_SECONDS, claimsWait);
+  for (const path of aside) await rm(path, { recursive: true, force: true });
+}
+
+async function removeLists(
+  entries: readonly CacheEntry[],
+  removed: CacheEntry[],
+  left: HostCollected['left'],
+): Promise<void> {
+  for (const entry of entries) {
+    try {
+      await withFileLock(join(entry.path, 'lock'), 0, async () => {
+        if ((await lastUse(entry)) > entry.usedAt) return;
+        await rm(entry.path, { recursive: true, force: true });
+        removed.push(entry);
+      });
+    } catch (error) {
+      if (!(error instanceof SlipwayFailure) || error.type !== 'HostFull') throw error;
+      left.push({ entry, reason: 'a build is being resolved with it' });
+    }
+  }
+}
