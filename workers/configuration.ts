@@ -155,8 +155,9 @@ function memoryForGuests({ hugePages }: VmConfiguration): number {
   try {
     const { total, sizeMiB } = hugePagePool(hugePages);
     return total === 0 ? ordinary : total * sizeMiB;
-  } catch {
-    // Whether the kernel has them is for the check before a boot to say, where somebody reads it.
+  } catch (error) {
+    if (!(error instanceof SlipwayFailure)) throw error;
+    // That the kernel has none is for the check before a boot to say, where somebody reads it.
     return ordinary;
   }
 }

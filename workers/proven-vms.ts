@@ -16,7 +16,7 @@ import type { VmConfiguration } from './configuration/vm.ts';
 import type { Configuration } from './configuration.ts';
 import { makeToolkit } from './guest-kernel.ts';
 import { writeInitramfs } from './guests.ts';
-import { createVm } from './vms.ts';
+import { createVm, standingOf } from './vms.ts';
 
 /** What was found out, kept for as long as the host runs: a probe of a KVM that hangs takes its whole time limit. */
 const ProbeRecord = z.strictObject({
@@ -80,7 +80,7 @@ async function probeOnce(
 ): Promise<VmProbe[]> {
   const { vm, kernelPackage, kernel, directories } = configuration;
   const file = join(directories.state, 'probes.json');
-  const key = JSON.stringify({ vm, kernelPackage, kernel });
+  const key = JSON.stringify({ vm, kernelPackage, kernel, standing: standingOf(vm) });
   const kept = options.anew ? undefined : await readJson(file, ProbeRecord).catch(unlessCorrupt);
   if (kept?.bootId === bootId() && kept.configuration === key) return kept.probes as VmProbe[];
   const probes = await probe(configuration, composition, options);

@@ -2,6 +2,8 @@ import { existsSync, statSync } from 'node:fs';
 import { CommandFailed, run } from '../../host/run.ts';
 import { SlipwayFailure } from '../../schema/failures.ts';
 import { Architecture, type Isolation } from '../../schema/request.ts';
+import { kernelArchitecture } from '../architectures.ts';
+import { MACHINES } from '../qemu/machines.ts';
 import { createSupervisedVm } from '../supervised-vm.ts';
 import { MONITOR_FDS } from '../supervisor/open-files.ts';
 import type { GuestSpec, Vm } from '../vm.ts';
@@ -54,17 +56,17 @@ function confined(uid: number, gid: number): [string, ...string[]] {
   ];
 }
 
-/** What the kernel of a guest is told; the emulator may add to it. panic=-1: a panic ends the guest at once. */
-const KERNEL_COMMAND_LINE = 'console=ttyS0 panic=-1';
-
 function environment(spec: GuestSpec): string[] {
+  const kernel = kernelArchitecture(spec.architecture);
   const parameters: Record<string, string | number> = {
     SLIPWAY_EMULATOR: 1,
     SLIPWAY_PHASE: spec.phase,
     SLIPWAY_ARCHITECTURE: spec.architecture,
+    SLIPWAY_KERNEL_ARCHITECTURE: kernel,
     SLIPWAY_CPUS: spec.cpus,
     SLIPWAY_MEMORY_MIB: spec.memoryMiB,
-    SLIPWAY_KERNEL_COMMAND_LINE: KERNEL_COMMAND_LINE,
+    // The emulator may add to it. panic=-1: a panic ends the guest at once.
+    SLIPWAY_KERNEL_COMMAND_LINE: `console=${MACHINES[kernel].console} panic=-1`,
   };
   for (const [name, fd] of Object.entries(MONITOR_FDS)) parameters[`SLIPWAY_${name.toUpperCase()}_FD`] = fd;
   for (const which of ['disk', 'swap'] as const) {
