@@ -19,6 +19,8 @@ export interface S3Proxy extends AsyncDisposable {
   endpoint: string;
   /** Decides on each request. Default: all pass. */
   fate: (request: IncomingMessage) => Fate;
+  /** Waited for before a request goes to the server. Default: nothing. */
+  hold: (request: IncomingMessage) => Promise<void>;
   /** `<method> <path and query>` of each so far. */
   requests: string[];
 }
@@ -28,7 +30,8 @@ const SOME = 1_000_000;
 
 export async function startS3Proxy(upstream: string): Promise<S3Proxy> {
   const to = new URL(upstream);
-  const server = createServer((incoming, response) => {
+  const server = createServer(async (incoming, response) => {
+    await proxy.hold(incoming);
     // A client that knows it for a proxy sends the whole URL.
     const url = new URL(incoming.url ?? '/', upstream);
     const path = `${url.pathname}${url.search}`;
@@ -76,6 +79,7 @@ export async function startS3Proxy(upstream: string): Promise<S3Proxy> {
   const proxy: S3Proxy = {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     fate: () => 'pass',
+    hold: async () => {},
     requests: [],
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
