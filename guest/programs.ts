@@ -11,6 +11,8 @@ import { unpackOnce } from './unpacked.ts';
 const PROGRAMS = {
   // Changes root, folder and user in one step, and looks the program up in the new root (busybox would run its own).
   '/usr/bin/nsenter': 'util-linux',
+  // In a container, to give up capabilities.
+  '/usr/bin/setpriv': 'util-linux',
   '/usr/bin/find': 'findutils',
   '/usr/sbin/filefrag': 'e2fsprogs',
 } as const;

@@ -22,7 +22,8 @@ const SCRIPTS = fileURLToPath(new URL('./scripts/', import.meta.url));
  *   where the kernel or the given programs lack something
  */
 export async function toolkitInitramfs(of: {
-  kernel: Kernel;
+  /** Absent: for a container, which runs on the host's and loads no modules. */
+  kernel?: Kernel | undefined;
   filesystemModules: readonly string[];
   into: string;
   /** Default: `host`. */
@@ -31,7 +32,7 @@ export async function toolkitInitramfs(of: {
   before?: Buffer;
 }): Promise<void> {
   const needed = [...MODULES, ...of.filesystemModules];
-  const modules = await moduleFiles(of.kernel, needed, WANTED_MODULES);
+  const modules = of.kernel === undefined ? [] : await moduleFiles(of.kernel, needed, WANTED_MODULES);
   const entries = [
     ...(await programEntries(of.programs ?? 'host')),
     ...(await scripts()),

@@ -36,6 +36,10 @@ export interface MonitorCommand {
    * the guest has powered off, with 125 to 127 it could not be run, with any other it crashed.
    */
   protocol?: 'qmp' | 'exit';
+  /** Of `exit`: the exit code that says that the host has no room for what the guest wrote. */
+  noRoomCode?: number;
+  /** What outlives its processes by a moment, or for good: control groups, and files that are behind loop devices. */
+  holds?: { groups: readonly string[]; files: readonly string[] };
   /** Character device that it opens, given to `uid` in a private mount namespace. */
   device?: { path: string; uid: number };
 }

@@ -21,11 +21,15 @@ const PATIENCE = 60;
 /**
  * Starts the supervisor of the VM in `folder` and returns when it has taken it on. It belongs to no process tree but its
  * own; the folder is all that leads to it.
+ * @param of whether it sees the control groups of the host, or has a namespace of its own for them (default)
  * @throws SlipwayFailure HostUnfit where it did not come up
  */
-export async function launch(folder: string): Promise<void> {
+export async function launch(
+  folder: string,
+  { controlGroups = 'own' }: { controlGroups?: 'own' | 'host' } = {},
+): Promise<void> {
   const said = openSync(join(folder, FILES.said), 'a', 0o600);
-  const outer = spawn('flock', supervisorArgs(folder), {
+  const outer = spawn('flock', supervisorArgs(folder, controlGroups), {
     stdio: ['ignore', said, said],
     env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' },
     cwd: '/',
@@ -41,9 +45,9 @@ export async function launch(folder: string): Promise<void> {
  * supervisor, and that, first process of its pid namespace, is gone only when everything in the namespace is: a free
  * lock means that nothing is left. Conversely `--kill-child` ends the supervisor when `unshare` is killed.
  */
-function supervisorArgs(folder: string): string[] {
+function supervisorArgs(folder: string, controlGroups: 'own' | 'host'): string[] {
   const namespaces = ['--mount', '--net', '--ipc', '--uts', '--pid'];
-  if (existsSync('/proc/self/ns/cgroup')) namespaces.push('--cgroup');
+  if (controlGroups === 'own' && existsSync('/proc/self/ns/cgroup')) namespaces.push('--cgroup');
   return [
     ...['--nonblock', '--no-fork', join(folder, FILES.lock)],
     ...['unshare', ...namespaces, '--propagation', 'private', '--fork', '--kill-child', '--mount-proc'],

@@ -12,6 +12,7 @@ import {
   type StartRecord,
   writeRecord,
 } from './folder.ts';
+import { letGo } from './held.ts';
 import { killAll } from './kill.ts';
 import { launch } from './launch.ts';
 import { isHeld } from './lock.ts';
@@ -25,6 +26,8 @@ export interface VmKind extends Pick<Vm, 'type' | 'isolation'> {
   /** @throws SlipwayFailure HostUnfit where the host lacks what it needs */
   check(spec: GuestSpec): Promise<void>;
   monitor(spec: GuestSpec, folder: string): MonitorCommand;
+  /** Whether its monitor puts processes into control groups of the host, which a namespace of such would hide. */
+  ownControlGroups?: true;
 }
 
 /** A VM of that kind, kept by a supervisor of its own outside the caller's process tree. */
@@ -36,7 +39,7 @@ export function createSupervisedVm(kind: VmKind): Vm {
     start: (folder, spec, deadline) => start(kind, folder, spec, deadline),
     status: async (folder) => status(folder),
     renew: async (folder, deadline) => renew(folder, deadline),
-    kill: killAll,
+    kill,
   };
 }
 
@@ -51,7 +54,14 @@ async function start(kind: VmKind, folder: string, spec: GuestSpec, deadline: nu
     spec,
     monitor: kind.monitor(spec, folder),
   });
-  await launch(folder);
+  await launch(folder, { controlGroups: kind.ownControlGroups === true ? 'host' : 'own' });
+}
+
+/** Whatever type it is of: its folder says what it holds. */
+async function kill(folder: string): Promise<void> {
+  await killAll(folder);
+  const holds = readStart(folder)?.monitor.holds;
+  if (holds !== undefined) await letGo(holds);
 }
 
 function status(folder: string): VmStatus {

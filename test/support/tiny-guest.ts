@@ -18,7 +18,7 @@ export interface TinyGuest {
   disks?: Disks;
 }
 
-const LIMITS = {
+export const GUEST_LIMITS = {
   bootSeconds: 60,
   heartbeatSeconds: 30,
   logSilenceSeconds: 60,
@@ -40,7 +40,7 @@ export async function tinyGuest(
     ...{ disk: path('disk'), swap: path('swap'), kernel: kernel.image, initramfs: path('initramfs') },
     filesystem: guestFilesystem(ext4),
     commands: [{ ...command, env: { ...command.env, NONCE: nonce } }],
-    limits: { ...LIMITS, ...limits },
+    limits: { ...GUEST_LIMITS, ...limits },
     ...disks,
   };
   if (disks === undefined) {

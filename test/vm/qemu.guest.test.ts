@@ -11,8 +11,10 @@ vmContract(
   {
     vm: () => ({ qemu: { type: 'qemu', ...IDENTITY } }),
     boot: (does, folder) => tinyGuest(folder, GUESTS[does]),
-    freeze: async (folder) => {
-      process.kill(await monitorOf(folder), 'SIGSTOP');
+    outside: {
+      hang: async (folder) => {
+        process.kill(await monitorOf(folder), 'SIGSTOP');
+      },
     },
     concurrent: false,
   },

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zeroHeader } from '../../extraction/letter-box-header.ts';
+import { removeGroups } from '../container/control-groups.ts';
 import { FILES, has, type MonitorCommand, readStart, type StartRecord } from '../folder.ts';
 import type { VmEnd } from '../vm.ts';
 import { appendDeadline } from './deadline.ts';
@@ -38,6 +39,7 @@ async function runToTheEnd(folder: string, start: StartRecord, supervision: Supe
     let changed: () => void = () => {};
     const monitor = new Monitor(start.monitor, openFiles(folder, start.spec), () => changed());
     const cause = await watch(supervision, monitor, () => new Promise((resolve) => (changed = resolve)));
+    removeGroups(start.monitor.holds?.groups ?? []);
     return await supervision.judge(cause);
   } catch (error) {
     const noSpace = (error as NodeJS.ErrnoException).code === 'ENOSPC';

@@ -40,7 +40,7 @@ export class Monitor {
     // A monitor that ends before it read this is found by its exit.
     this.#child.stdin?.on('error', () => {});
     if (protocol === 'qmp') this.#child.stdin?.write('{"execute":"qmp_capabilities"}\n');
-    else this.#child.on('exit', (code) => this.#qmp.assume(meaning(code)));
+    else this.#child.on('exit', (code) => this.#qmp.assume(meaning(code, command)));
     this.#child.on('error', (error) => this.#hear(error.message));
     this.gone = new Promise((resolve) => {
       this.#child.on('close', () => {
@@ -84,6 +84,11 @@ export class Monitor {
 }
 
 /** What an exit code says of a guest: powered off where it is 0. Absent: killed. */
-function meaning(code: number | null): Pick<MonitorState, 'greeted' | 'poweredOff'> {
-  return { greeted: code === null || !NEVER_RAN.includes(code), poweredOff: code === 0 };
+function meaning(code: number | null, { noRoomCode }: MonitorCommand): Parameters<QmpReceiver['assume']>[0] {
+  const noRoom = { ioError: { device: 'disk', noSpace: true, reason: 'no room' } };
+  return {
+    greeted: code === null || !NEVER_RAN.includes(code),
+    poweredOff: code === 0,
+    ...(code !== null && code === noRoomCode ? noRoom : {}),
+  };
 }

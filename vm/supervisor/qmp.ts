@@ -25,7 +25,7 @@ export class QmpReceiver {
   }
 
   /** What is known of a monitor that does not speak QMP. */
-  assume(known: Pick<MonitorState, 'greeted' | 'poweredOff'>): void {
+  assume(known: Pick<MonitorState, 'greeted' | 'poweredOff' | 'ioError'>): void {
     Object.assign(this.state, known);
   }
 

@@ -23,8 +23,10 @@ vmContract(
   {
     vm: () => ({ emulator: { program: script.path, protocol: 'exit', ...OPTIONS } }),
     boot: (does, folder) => tinyGuest(folder, GUESTS[does]),
-    freeze: async (folder) => {
-      process.kill(await monitorOf(folder), 'SIGSTOP');
+    outside: {
+      hang: async (folder) => {
+        process.kill(await monitorOf(folder), 'SIGSTOP');
+      },
     },
     concurrent: false,
   },
