@@ -42,3 +42,13 @@ export function nativeArchitectures(
 ): readonly Architecture[] {
   return Architecture.options.filter((each) => kernelArchitecture(each) === native);
 }
+
+/** Those that a host is to offer, its own first: what it lacks for another must not hide that it works. */
+export function offeredArchitectures(
+  { architectures }: { architectures?: readonly Architecture[] | undefined },
+  native: readonly Architecture[] = nativeArchitectures(),
+): Architecture[] {
+  if (architectures === undefined) return [...native];
+  const foreign = architectures.filter((each) => !native.includes(each));
+  return [...native.filter((each) => architectures.includes(each)), ...foreign];
+}

@@ -8,7 +8,7 @@ import { ext4 } from '../images/ext4.ts';
 import { workerGuest } from '../repositories/resolve.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import { Architecture, VmType } from '../schema/request.ts';
-import { kernelArchitecture, nativeArchitectures } from '../vm/architectures.ts';
+import { kernelArchitecture, nativeArchitectures, offeredArchitectures } from '../vm/architectures.ts';
 import { killProbes, probeVmTypes, reasonOf, type VmProbe } from '../vm/probe.ts';
 import type { Vm } from '../vm/vm.ts';
 import type { Composition } from './compose.ts';
@@ -158,19 +158,6 @@ async function probeArchitecture(
     writeInitramfs: (spec) => writeInitramfs(toolkit, spec),
     scratch,
   });
-}
-
-/** Those that are configured, the host's own first: what it lacks for another must not hide that it works. */
-export function offeredArchitectures({
-  architectures,
-}: Pick<VmConfiguration, 'architectures'>): Architecture[] {
-  const native = nativeArchitectures();
-  if (architectures === undefined) return [...native];
-  const isNative = (each: Architecture) => native.includes(each);
-  return [
-    ...native.filter((each) => architectures.includes(each)),
-    ...architectures.filter((each) => !isNative(each)),
-  ];
 }
 
 function noneRuns({ types }: VmConfiguration, architecture: Architecture): VmProbe {

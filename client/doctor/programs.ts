@@ -1,10 +1,12 @@
 import { open } from 'node:fs/promises';
 import { CommandFailed, run } from '../../host/run.ts';
+import { kernelArchitecture, offeredArchitectures } from '../../vm/architectures.ts';
+import { MACHINES } from '../../vm/qemu/machines.ts';
+import type { Configuration } from '../../workers/configuration.ts';
 import { type Finding, failed, ok } from './check.ts';
 
-/** Programs that a worker runs, how to ask each for its version, and the Debian package that has it. */
+/** Programs that every worker runs, how to ask each for its version, and the Debian package that has it. */
 const PROGRAMS: readonly { argv: [string, ...string[]]; package: string }[] = [
-  { argv: ['qemu-system-x86_64', '--version'], package: 'qemu-system-x86' },
   { argv: ['mke2fs', '-V'], package: 'e2fsprogs' },
   { argv: ['filefrag', '-V'], package: 'e2fsprogs' },
   { argv: ['flock', '--version'], package: 'util-linux' },
@@ -18,8 +20,13 @@ const PROGRAMS: readonly { argv: [string, ...string[]]; package: string }[] = [
   { argv: ['zstd', '--version'], package: 'zstd' },
 ];
 
-export async function checkPrograms(): Promise<Finding[]> {
-  const found = await Promise.all(PROGRAMS.map(checkProgram));
+export async function checkPrograms({ vm }: Pick<Configuration, 'vm'>): Promise<Finding[]> {
+  const kernels = new Set(offeredArchitectures(vm).map(kernelArchitecture));
+  const qemu = [...kernels].map((each) => MACHINES[each]);
+  const found = await Promise.all([
+    ...qemu.map((each) => checkProgram({ argv: [each.program, '--version'], package: each.package })),
+    ...PROGRAMS.map(checkProgram),
+  ]);
   return [...found, await checkBusybox()];
 }
 

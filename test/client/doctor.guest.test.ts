@@ -11,10 +11,10 @@ import { runWithout } from '../support/without-programs.ts';
 const SLIPWAY = resolve(import.meta.dirname, '..', '..', 'client', 'slipway');
 
 /** Runs the whole of it in a home of its own, but for what was downloaded before. */
-async function doctor(missing: readonly string[]) {
+async function doctor(missing: readonly string[], vm = {}) {
   const home = await temporaryFolder();
   const cache = join(slipwayHome(), 'cache');
-  await writeFile(join(home, 'slipway.yaml'), `directories: {cache: ${JSON.stringify(cache)}}\n`);
+  await writeFile(join(home, 'slipway.yaml'), JSON.stringify({ directories: { cache }, vm }));
   const env = { SLIPWAY_HOME: home, TEMPORAL_ADDRESS: '127.0.0.1:1' };
   const argv = [SLIPWAY, 'doctor', '--json'] as const;
   // QEMU looks for its parts beside itself: it runs only where nothing was put in the place of its folder.
@@ -29,8 +29,12 @@ async function doctor(missing: readonly string[]) {
   return { exitCode, finding: (name: string) => findings.find((one) => one.name === name) };
 }
 
-it('boots a guest with each VM type: emulation works; of KVM it says whether, and why not', async () => {
-  const { exitCode, finding } = await doctor([]);
+it('boots a guest with each VM type and architecture: emulation works; of KVM it says whether, and why not', async () => {
+  const { exitCode, finding } = await doctor([], { architectures: ['amd64', 'i386', 'arm64'] });
+  for (const each of ['vm qemu i386', 'vm qemu arm64']) {
+    expect(finding(each)).toMatchObject({ state: 'ok', what: expect.stringMatching(/^a guest booted/) });
+  }
+  expect(finding('qemu-system-aarch64')?.state).toBe('ok');
   expect(finding('vm qemu')).toMatchObject({
     ...{ state: 'ok', what: expect.stringMatching(/^a guest booted in [0-9.]+ s$/) },
   });

@@ -5,6 +5,7 @@ import {
   kernelArchitecture,
   nativeArchitectures,
   nativeKernelArchitecture,
+  offeredArchitectures,
 } from '../../vm/architectures.ts';
 
 test.each([
@@ -26,6 +27,21 @@ test.each([
   ['arm64', ['arm64', 'armhf']],
 ])('a host that Node calls %s runs %j without emulation', (processor, architectures) => {
   expect(nativeArchitectures(nativeKernelArchitecture(processor))).toEqual(architectures);
+});
+
+test.each([
+  [undefined, ['amd64', 'i386']],
+  [
+    ['arm64', 'i386', 'amd64'],
+    ['amd64', 'i386', 'arm64'],
+  ],
+  [
+    ['armhf', 'arm64'],
+    ['armhf', 'arm64'],
+  ],
+  [['i386'], ['i386']],
+] as const)('where %j are configured an amd64 host tries %j, in that order', (architectures, tried) => {
+  expect(offeredArchitectures({ architectures }, ['amd64', 'i386'])).toEqual(tried);
 });
 
 test('a host of another processor is unfit', () => {
