@@ -40,6 +40,8 @@ export interface MonitorCommand {
   noRoomCode?: number;
   /** What outlives its processes by a moment, or for good: control groups, and files that are behind loop devices. */
   holds?: { groups: readonly string[]; files: readonly string[] };
+  /** Disks that are block devices are held exclusively while it runs; not for one that mounts them itself. */
+  exclusive?: boolean;
   /** Character device that it opens, given to `uid` in a private mount namespace. */
   device?: { path: string; uid: number };
 }

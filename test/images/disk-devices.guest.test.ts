@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { extractArtifacts } from '../../extraction/extract.ts';
 import { bootTime } from '../../host/boot-time.ts';
+import { run } from '../../host/run.ts';
 import { createScratch } from '../../host/scratch.ts';
 import { blockDevice } from '../../images/block-device.ts';
 import { usersOf } from '../../images/device-users.ts';
@@ -15,6 +16,7 @@ import { loopPair } from '../support/loop-devices.ts';
 import { scratch } from '../support/scratch.ts';
 import { tinyGuest } from '../support/tiny-guest.ts';
 
+const MOUNT = (device: string, on: string) => run(['mount', device, on], { accept: [32] });
 const CONTEXT = { signal: AbortSignal.timeout(120_000), report: () => undefined };
 const SECRET = 'a word of the build before';
 
@@ -62,6 +64,8 @@ async function runToEnd(base: string, spec: GuestSpec): Promise<string> {
   await mkdir(folder, { mode: 0o700 });
   try {
     await vm.start(folder, spec, bootTime() + 600);
+    while (!(await readFile(join(folder, 'control'), 'utf8')).includes('begin')) await sleep(50);
+    expect((await MOUNT(spec.disk, folder)).stderr).toMatch(/already mounted or mount point busy/);
     let status = await vm.status(folder);
     for (; status.state === 'running'; status = await vm.status(folder)) await sleep(100);
     await writeFile(join(base, 'end'), JSON.stringify(status));

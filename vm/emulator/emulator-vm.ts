@@ -34,6 +34,7 @@ export function createEmulatorVm(options: EmulatorVmOptions): Vm {
     monitor: (spec) => ({
       argv: emulatorArguments(spec, options),
       protocol,
+      exclusive: true,
       ...(device === undefined ? {} : { device: { path: device, uid } }),
     }),
   });

@@ -37,6 +37,7 @@ export function createQemuVm({ type, uid, gid, hugePages = false, options = [] }
     },
     monitor: (spec) => ({
       argv: qemuArguments(accelerator, spec, { uid, gid }, extrasOf(spec, hugePages, options)),
+      exclusive: true,
       ...(type === 'kvm' ? { device: { path: KVM, uid } } : {}),
     }),
   });

@@ -37,7 +37,9 @@ async function runToTheEnd(folder: string, start: StartRecord, supervision: Supe
     await zeroHeader(start.spec.swap);
     if (start.monitor.device !== undefined) await giveDevice(folder, start.monitor.device);
     let changed: () => void = () => {};
-    const monitor = new Monitor(start.monitor, openFiles(folder, start.spec), () => changed());
+    const monitor = new Monitor(start.monitor, openFiles(folder, start.spec, start.monitor.exclusive), () =>
+      changed(),
+    );
     const cause = await watch(supervision, monitor, () => new Promise((resolve) => (changed = resolve)));
     removeGroups(start.monitor.holds?.groups ?? []);
     return await supervision.judge(cause);

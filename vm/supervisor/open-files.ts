@@ -14,12 +14,15 @@ export const MONITOR_FDS = {
   initramfs: 9,
 } as const;
 
-/** Opens them with the supervisor's rights, in the order of their numbers. */
-export function openFiles(folder: string, spec: GuestSpec): number[] {
+/**
+ * Opens them with the supervisor's rights, in the order of their numbers.
+ * @param exclusive block devices so that, as long as the guest runs, nobody mounts them or makes a filesystem there
+ */
+export function openFiles(folder: string, spec: GuestSpec, exclusive = false): number[] {
   const append = (name: 'log' | 'control' | 'console') => openSync(join(folder, FILES[name]), 'a', 0o600);
   return [
-    openDisk(spec.disk),
-    openDisk(spec.swap),
+    openDisk(spec.disk, exclusive),
+    openDisk(spec.swap, exclusive),
     append('log'),
     append('control'),
     append('console'),
@@ -28,10 +31,9 @@ export function openFiles(folder: string, spec: GuestSpec): number[] {
   ];
 }
 
-/** A block device exclusively: as long as the guest runs nobody mounts it, makes a filesystem or another guest on it. */
-function openDisk(path: string): number {
-  const exclusive = statSync(path).isBlockDevice() ? constants.O_EXCL : 0;
-  return openSync(path, constants.O_RDWR | exclusive);
+function openDisk(path: string, exclusive: boolean): number {
+  const alone = exclusive && statSync(path).isBlockDevice();
+  return openSync(path, constants.O_RDWR | (alone ? constants.O_EXCL : 0));
 }
 
 /**
