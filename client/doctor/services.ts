@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +24,10 @@ async function checkStore(configuration: Configuration): Promise<Finding> {
     const store = await openStore(configuration);
     // The empty blob: written once, the same for everybody.
     await store.putBytes(new Uint8Array());
+    // Written on condition, and deleted again: a server of S3 may be able to neither.
+    const log = `doctor/${randomUUID()}`;
+    await store.appendLog(log, 0, new Uint8Array([0x0a]));
+    await store.deleteLog(log);
     return ok('store', store.location);
   } catch (error) {
     return fromError('store', error);

@@ -1,7 +1,9 @@
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { checkServices } from '../../client/doctor/services.ts';
 import { createS3Store } from '../../stores/s3.ts';
 import type { S3ConnectionOptions, S3Place } from '../../stores/s3-connection.ts';
+import { loadConfiguration } from '../../workers/configuration.ts';
 import { BUCKET, CREDENTIALS, type S3Server, startS3Server } from '../support/s3-server.ts';
 import { type S3Stub, type StubAnswer, startS3Stub } from '../support/s3-stub.ts';
 
@@ -229,10 +231,13 @@ describe('an answer of a server in trouble', () => {
     'a write although %s does not hold: found out before anything depends on it',
     async (header, ignored) => {
       const stub = await stubWith((request) => {
-        if (request.method === 'GET') return { status: 200, body: 'format 1\n' };
-        return ignored(request)
-          ? { status: 200, headers: { etag: '"e"' } }
-          : { status: 412, code: 'PreconditionFailed' };
+        const { method, url = '', headers } = request;
+        if (url.includes('list-type')) return { status: 200, body: '<ListBucketResult></ListBucketResult>' };
+        if (method === 'GET') return { status: 200, body: 'format 1\n' };
+        const isConditional = 'if-match' in headers || 'if-none-match' in headers;
+        return isConditional && !ignored(request)
+          ? { status: 412, code: 'PreconditionFailed' }
+          : { status: 200, headers: { etag: '"e"' } };
       });
       const store = open({ bucket: BUCKET, endpoint: stub.endpoint });
       const expected = unavailable(
@@ -242,6 +247,17 @@ describe('an answer of a server in trouble', () => {
       await expect(store.publish('r', new Uint8Array())).rejects.toMatchObject(expected);
       await expect(store.appendLog('l', 0, Buffer.from('x'))).rejects.toMatchObject(expected);
       expect(stub.requests.filter((line) => /record|logs/.test(line))).toEqual([]);
+      vi.stubEnv('AWS_ACCESS_KEY_ID', 'x');
+      vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'x');
+      onTestFinished(() => void vi.unstubAllEnvs());
+      const configuration = await loadConfiguration('/dev/null', { SLIPWAY_HOME: '/nonexistent' });
+      const s3 = { bucket: BUCKET, endpoint: stub.endpoint };
+      const findings = await checkServices({ ...configuration, store: { s3, keepInputs: false } });
+      expect(findings.find(({ name }) => name === 'store')).toMatchObject({
+        state: 'failed',
+        what: expected.message,
+        advice: expected.more.advice,
+      });
     },
   );
 });
