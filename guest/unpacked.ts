@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { syncFolder } from '../host/atomic-file.ts';
@@ -27,12 +27,16 @@ export async function unpackOnce(of: {
 }): Promise<string> {
   const { debs, into, finish, signal } = of;
   const tree = join(into, await nameOf(debs));
-  if (existsSync(tree)) return tree;
-  await mkdir(into, { recursive: true });
-  const unpack = async () => {
-    if (!existsSync(tree)) await unpackInto(tree, debs, finish, signal);
-  };
-  await withFileLock(`${into}.lock`, PATIENCE, unpack, signal);
+  if (!existsSync(tree)) {
+    await mkdir(into, { recursive: true });
+    const unpack = async () => {
+      if (!existsSync(tree)) await unpackInto(tree, debs, finish, signal);
+    };
+    await withFileLock(`${into}.lock`, PATIENCE, unpack, signal);
+  }
+  // By it retention tells what is still in use (retention/host-entries.ts); the package brings a time of its own.
+  const now = new Date();
+  await utimes(tree, now, now);
   return tree;
 }
 

@@ -1,4 +1,3 @@
-import type { Stats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ignoreMissing } from '../host/atomic-file.ts';
@@ -14,7 +13,7 @@ export interface CacheEntry {
   kind: 'input' | 'partial' | 'unpacked' | 'lists';
   path: string;
   bytes: number;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970; when somebody last took it. */
   usedAt: number;
   /** Of an input. */
   digest?: Digest;
@@ -22,7 +21,10 @@ export interface CacheEntry {
 
 const DIGEST = /^[0-9a-f]{64}$/;
 
-/** All of a host's caches. What is there and nobody knows is left out. */
+/**
+ * All of a host's caches. What is there and nobody knows is left out. Who uses something sets its time of modification:
+ * the time of access is not kept everywhere, and looking into a folder would count as use.
+ */
 export async function cacheEntries(cache: string): Promise<CacheEntry[]> {
   return [
     ...(await inputs(join(cache, 'inputs', 'sha256'))),
@@ -39,7 +41,7 @@ async function inputs(folder: string): Promise<CacheEntry[]> {
       const path = join(folder, two, digest);
       const found = await lstat(path).catch(ignoreMissing);
       if (!found?.isFile() || !DIGEST.test(digest)) continue;
-      entries.push({ kind: 'input', path, bytes: found.size, usedAt: usedAt(found), digest });
+      entries.push({ kind: 'input', path, bytes: found.size, usedAt: found.mtimeMs, digest });
     }
   }
   return entries;
@@ -67,11 +69,7 @@ async function unpacked(cache: string): Promise<CacheEntry[]> {
       const path = join(cache, folder, name);
       const found = await lstat(path).catch(ignoreMissing);
       if (!found?.isDirectory() || !DIGEST.test(name)) continue;
-      const within = await Promise.all(
-        (await names(path)).map((each) => lstat(join(path, each)).catch(ignoreMissing)),
-      );
-      const times = [found, ...within].flatMap((each) => (each === undefined ? [] : [usedAt(each)]));
-      entries.push({ kind: 'unpacked', path, bytes: await bytesOf(path), usedAt: Math.max(...times) });
+      entries.push({ kind: 'unpacked', path, bytes: await bytesOf(path), usedAt: found.mtimeMs });
     }
   }
   return entries;
@@ -92,13 +90,7 @@ async function lists(folder: string): Promise<CacheEntry[]> {
 /** When an entry of the same kind was last used, now. 0: it is gone. */
 export async function lastUse({ kind, path }: CacheEntry): Promise<number> {
   const found = await lstat(kind === 'lists' ? join(path, 'status') : path).catch(ignoreMissing);
-  if (found === undefined) return 0;
-  return kind === 'input' ? usedAt(found) : found.mtimeMs;
-}
-
-/** Reading counts too, where the filesystem notes it. */
-function usedAt({ atimeMs, mtimeMs }: Stats): number {
-  return Math.max(atimeMs, mtimeMs);
+  return found?.mtimeMs ?? 0;
 }
 
 async function names(folder: string): Promise<string[]> {
