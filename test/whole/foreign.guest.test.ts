@@ -1,0 +1,97 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { specOf } from '../../activities/boot.ts';
+import { extractArtifacts } from '../../extraction/extract.ts';
+import { bootTime } from '../../host/boot-time.ts';
+import { createScratch, deleteScratch } from '../../host/scratch.ts';
+import { diskFiles } from '../../images/disk-places.ts';
+import { ext4 } from '../../images/ext4.ts';
+import { fillDisk } from '../../images/fill.ts';
+import { recipes } from '../../recipes/index.ts';
+import { createInputCache } from '../../repositories/cache.ts';
+import { hostRepositories } from '../../repositories/host-sources.ts';
+import { createAptResolver } from '../../repositories/resolve.ts';
+import { inputsOf } from '../../schema/lock.ts';
+import { BuildRequest } from '../../schema/request.ts';
+import { createDirectoryStore } from '../../stores/directory.ts';
+import { createQemuVm } from '../../vm/qemu/qemu-vm.ts';
+import { createGuests } from '../../workers/guests.ts';
+import { TEST_CACHE } from '../support/kernel.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const MINUTES = 60_000;
+const NONCE = 'ab'.repeat(16);
+
+/** The recipe `script` from its request to its results, in a build root that this machine can run nothing of. */
+test(
+  'an arm64 build on this host: resolved, filled, installed and built in a guest, taken out',
+  async () => {
+    const context = { signal: AbortSignal.timeout(15 * MINUTES), report: () => undefined };
+    const request = BuildRequest.parse({
+      architecture: 'arm64',
+      recipe: {
+        ...{ kind: 'script', name: 'who-am-i', packages: ['hello'], output: 'out' },
+        script: 'mkdir out; uname -m >out/machine; dpkg --print-architecture >out/debian; hello >out/said',
+      },
+      resources: { cpus: 2, memoryMiB: 1024, diskMiB: 1024, swapMiB: 256 },
+    });
+    const directory = join(TEST_CACHE, 'guests');
+    const store = createDirectoryStore({ directory: join(directory, 'store') });
+    const inputs = createInputCache({ directory: join(directory, 'inputs'), store });
+    onTestFinished(() => inputs.close());
+    const resolver = createAptResolver({
+      ...{ store, download: inputs, recipes, directory: join(directory, 'lists') },
+      repositories: () => hostRepositories({ directory: join(directory, 'releases') }),
+      kernelPackage: 'linux-image-cloud-{architecture}',
+    });
+    const lock = await resolver.resolve(request, context);
+    expect(lock.kernel?.architecture).toBe('arm64');
+    expect(lock.toolkit?.map((each) => each.package)).toContain('busybox-static');
+    await inputs.fetch(inputsOf(lock), context);
+
+    const root = await temporaryFolder();
+    const scratch = await createScratch(root, 'host-run-1-1');
+    const vm = createQemuVm({ type: 'qemu', uid: 64_055, gid: 64_055 });
+    onTestFinished(async () => {
+      for (const phase of ['install', 'build'] as const) await vm.kill(scratch.vm(phase));
+      await deleteScratch(root, 'host-run-1-1');
+    });
+    const disks = await diskFiles.give(scratch, request.resources, context.signal);
+    const guests = createGuests({ inputs, cache: TEST_CACHE, kernel: { from: 'package' } });
+    const used = await guests.prepareKernel({ lock, filesystem: ext4, scratch }, context);
+    expect(used).toMatchObject({ from: 'package', release: expect.stringContaining('arm64') });
+    const plan = recipes.script.plan(request, lock);
+    await fillDisk({ filesystem: ext4, disk: disks.disk, tree: scratch.tree, context }, (tree) =>
+      guests.fillTree({ lock, plan, tree }, context),
+    );
+
+    for (const phase of ['install', 'build'] as const) {
+      const boot = { nonce: NONCE, logBase: 0 };
+      const spec = specOf(scratch, { ...disks, filesystem: ext4 }, request, plan, phase, boot);
+      await guests.writeInitramfs(scratch, spec);
+      await vm.start(scratch.vm(phase), spec, bootTime() + 900);
+      await expect
+        .poll(async () => (await vm.status(scratch.vm(phase))).state, {
+          timeout: 12 * MINUTES,
+          interval: 500,
+        })
+        .toBe('ended');
+      const { end } = await vm.status(scratch.vm(phase));
+      const log = await readFile(join(scratch.vm(phase), 'log'), 'utf8');
+      expect({ end, log }).toMatchObject({ end: { kind: 'succeeded' } });
+    }
+
+    await mkdir(scratch.artifacts);
+    const artifacts = await extractArtifacts({
+      ...{ phase: 'build', nonce: NONCE, ...disks, into: scratch.artifacts },
+      ...{ limits: { bytes: 1e6, files: 10 }, ...context },
+    });
+    const text = (name: string) => readFile(join(scratch.artifacts, name), 'utf8');
+    expect(artifacts.map(({ path }) => path).sort()).toEqual(['debian', 'machine', 'said']);
+    expect([await text('machine'), await text('debian'), await text('said')]).toEqual([
+      ...['aarch64\n', 'arm64\n', 'Hello, world!\n'],
+    ]);
+  },
+  20 * MINUTES,
+);
