@@ -94,29 +94,35 @@ export const Limits = z.strictObject({
 export type Limits = z.infer<typeof Limits>;
 
 /** A request for a build: everything that determines it. Unknown fields are refused. */
-export const BuildRequest = z.strictObject({
-  recipe: z.discriminatedUnion('kind', [DebianRecipe, ScriptRecipe]),
-  repositories: z
-    .array(Repository)
-    .min(1)
-    .max(50)
-    .optional()
-    .describe("Where packages come from; default: the worker's configured repositories"),
-  architecture: Architecture.default('amd64'),
-  vm: z
-    .strictObject({
-      isolation: Isolation.default('emulated').describe('The least isolation that is accepted'),
-      type: VmType.optional().describe('One VM type and no other'),
-    })
-    .superRefine(({ type, isolation }, context) => {
-      if (type === undefined || type === 'emulator' || satisfies(ISOLATION_OF[type], isolation)) return;
-      const message = `is ${type}, whose isolation is ${ISOLATION_OF[type]}: less than the demanded ${isolation}, so that no host could ever take the build`;
-      context.addIssue({ code: 'custom', path: ['type'], message });
-    })
-    .prefault({}),
-  resources: Resources.prefault({}),
-  limits: Limits.prefault({}),
-});
+export const BuildRequest = z
+  .strictObject({
+    recipe: z.discriminatedUnion('kind', [DebianRecipe, ScriptRecipe]),
+    repositories: z
+      .array(Repository)
+      .min(1)
+      .max(50)
+      .optional()
+      .describe("Where packages come from; default: the worker's configured repositories"),
+    architecture: Architecture.default('amd64'),
+    vm: z
+      .strictObject({
+        isolation: Isolation.default('emulated').describe('The least isolation that is accepted'),
+        type: VmType.optional().describe('One VM type and no other'),
+      })
+      .superRefine(({ type, isolation }, context) => {
+        if (type === undefined || type === 'emulator' || satisfies(ISOLATION_OF[type], isolation)) return;
+        const message = `is ${type}, whose isolation is ${ISOLATION_OF[type]}: less than the demanded ${isolation}, so that no host could ever take the build`;
+        context.addIssue({ code: 'custom', path: ['type'], message });
+      })
+      .prefault({}),
+    resources: Resources.prefault({}),
+    limits: Limits.prefault({}),
+  })
+  .superRefine(({ recipe, architecture }, context) => {
+    if (recipe.kind !== 'debian' || recipe.options.crossFor !== architecture) return;
+    const message = `is ${architecture}, the architecture of the build root itself: leave it out`;
+    context.addIssue({ code: 'custom', path: ['recipe', 'options', 'crossFor'], message });
+  });
 /** A request with all defaults applied. */
 export type BuildRequest = z.infer<typeof BuildRequest>;
 /** A request as a caller writes it: what has a default may be left out. */

@@ -7,10 +7,11 @@ const words = (pattern: RegExp) => z.array(z.string().regex(pattern).max(100)).m
 /** One line of text for a changelog: no control character, so that it cannot begin another entry. */
 const Line = z
   .string()
-  .trim()
-  .min(1)
   .max(1000)
-  .regex(/^[^\p{Cc}\u2028\u2029]+$/u, 'must be one line without control characters');
+  .regex(
+    /^(?!\s)[^\p{Cc}\u2028\u2029]+(?<!\s)$/u,
+    'must be one line without control characters and without blanks at its ends',
+  );
 
 /** As `sbuild --binNMU=<number> --make-binNMU=<text>`. */
 export const BinNmu = z.strictObject({

@@ -59,3 +59,9 @@ describe('packageName', () => {
     expect(packageName(BuildRequest.parse({ recipe: { kind: 'debian', source } }))).toBe(name);
   });
 });
+
+it('of a script is the name that the request gives it', () => {
+  const recipe = { kind: 'script', name: 'foo+bar', script: 'true' };
+  expect(packageName(BuildRequest.parse({ recipe }))).toBe('foo+bar');
+  expect(id({ recipe })).toMatch(/^build\/foo\+bar\/[0-9a-f]{64}$/);
+});

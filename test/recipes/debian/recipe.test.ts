@@ -31,12 +31,15 @@ function lockOf(version: string): Lock {
   };
 }
 
-function planOf(options: object, version = '1:2.10~rc1-2-3') {
-  const request = BuildRequest.parse({
+function requestOf(options: object): BuildRequest {
+  return BuildRequest.parse({
     recipe: { kind: 'debian', source: { name: 'hello' }, options },
     resources: { cpus: 3 },
   });
-  return recipes.debian.plan(request, lockOf(version));
+}
+
+function planOf(options: object, version = '1:2.10~rc1-2-3') {
+  return recipes.debian.plan(requestOf(options), lockOf(version));
 }
 
 test('the builder unpacks the source into its own folder and builds there, the results end in a folder of their own', () => {
@@ -74,6 +77,91 @@ test('jobs, build options, profiles and parts reach the build; the jobs are by d
   });
   expect(planOf({}).build[2]?.env.DEB_BUILD_OPTIONS).toBe('parallel=3');
   expect(planOf({}).build[2]?.env).not.toHaveProperty('DEB_BUILD_PROFILES');
+});
+
+test.each<[object, string, string | undefined]>([
+  [{ profiles: ['nocheck', 'nodoc'] }, 'parallel=3 nocheck', 'nocheck nodoc'],
+  [{ profiles: ['nocheck'], buildOptions: ['nocheck', 'terse'] }, 'parallel=3 nocheck terse', 'nocheck'],
+  [{ debugPackages: false }, 'parallel=3 noautodbgsym', undefined],
+  [{ debugPackages: true }, 'parallel=3', undefined],
+  [{ crossFor: 'arm64' }, 'parallel=3 nocheck', 'cross nocheck'],
+  [{ crossFor: 'arm64', profiles: ['cross'] }, 'parallel=3', 'cross'],
+])(
+  'as with sbuild %j leads to DEB_BUILD_OPTIONS=%j and DEB_BUILD_PROFILES=%j',
+  (options, flags, profiles) => {
+    const { env } = planOf(options).build[2] ?? {};
+    expect(env?.DEB_BUILD_OPTIONS).toBe(flags);
+    expect(env?.DEB_BUILD_PROFILES).toBe(profiles);
+  },
+);
+
+test.each([
+  [['any'], 'any'],
+  [['all'], 'all'],
+  [['source'], 'source'],
+  [['source', 'any', 'all'], 'all,any,source'],
+  [['any', 'any'], 'any'],
+])('the parts %j are built by one call: --build=%s', (parts, said) => {
+  expect(planOf({ parts }).build[2]?.argv.at(-1)).toBe(`--build=${said}`);
+});
+
+test('a cross build says for which architecture, and where autoconf finds what it cannot try out', () => {
+  const { argv, env } = planOf({ crossFor: 'arm64' }).build[2] ?? {};
+  expect(argv).toContain('--host-arch=arm64');
+  expect(env).toMatchObject({ CONFIG_SITE: '/etc/dpkg-cross/cross-config.arm64' });
+  expect(planOf({}).build[2]?.env).not.toHaveProperty('CONFIG_SITE');
+});
+
+test('a rebuild gets its entry between unpacking and building, and its version', () => {
+  const binNmu = { number: 12, text: '%s $(x)', maintainer: 'A <a@b>', timestamp: 5 };
+  const options = { binNmu, parts: ['any'], crossFor: 'arm64' };
+  const plan = planOf(options);
+  expect(plan.build.map(({ argv }) => argv[0])).toEqual([
+    'mkdir',
+    'dpkg-source',
+    'sh',
+    'dpkg-buildpackage',
+    'sh',
+  ]);
+  expect(plan.build[2]?.cwd).toBe(plan.build[3]?.cwd);
+  expect(plan.build[2]?.argv.slice(3)).toEqual(['bin-nmu', '+b12', 'arm64', '%s $(x)', 'A <a@b>', '5']);
+  const request = requestOf(options);
+  expect(recipes.debian.package(request, lockOf('1:2-3'))).toEqual({ name: 'hello', version: '1:2-3+b12' });
+  expect(recipes.debian.package(requestOf({}), lockOf('1:2-3')).version).toBe('1:2-3');
+});
+
+test('with a seed of ccache compilers are those of ccache, its folder is a copy, and the log says the hits', () => {
+  const plan = planOf({ ccache: DIGEST });
+  expect(plan.build.map(({ argv }) => argv.slice(0, 2).join(' '))).toEqual([
+    'mkdir /build/result',
+    'sh -c',
+    'dpkg-source --extract',
+    'dpkg-buildpackage -us',
+    'sh -c',
+    'ccache --show-stats',
+  ]);
+  expect(plan.build[1]?.argv.slice(3)).toEqual([
+    'seed',
+    `/build/reproducible-path/ccache-seed-${DIGEST}.tar`,
+    '/build/ccache',
+  ]);
+  for (const { env } of plan.build) {
+    expect(env).toMatchObject({
+      PATH: expect.stringMatching(/^\/usr\/lib\/ccache:/),
+      CCACHE_DIR: '/build/ccache',
+    });
+  }
+});
+
+test('what is wanted of a resolver follows from the options', () => {
+  const wanted = (options: object) => recipes.debian.wanted(requestOf(options));
+  expect(wanted({})).toMatchObject({ base: ['build-essential', 'fakeroot'], packages: [], profiles: [] });
+  expect(wanted({ crossFor: 'arm64', ccache: DIGEST, extraPackages: ['foo'] })).toMatchObject({
+    packages: ['foo', 'crossbuild-essential-arm64:native', 'libc-dev', 'libstdc++-dev', 'ccache:native'],
+    profiles: ['cross', 'nocheck'],
+    crossFor: 'arm64',
+    files: [{ name: `ccache-seed-${DIGEST}.tar`, sha256: DIGEST }],
+  });
 });
 
 test('a build sees the environment of a build host: a home that is not there, C.UTF-8, no date of ours', () => {
