@@ -41,6 +41,8 @@ export interface TestHostOptions {
   graceSeconds?: number;
   isolation?: NonNullable<FakeVmOptions['isolation']>;
   resolver?: Resolver;
+  /** As `store.keepInputs` of the configuration. */
+  keepInputs?: boolean;
 }
 
 /** A build host as it is, but for its guests, which are fakes under the real supervisor, and the resolver. */
@@ -87,7 +89,11 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
     store,
     resolver: options.resolver ?? fakeResolver(store),
     recipes,
-    inputs: createInputCache({ directory: join(home, 'cache'), store }),
+    inputs: createInputCache({
+      directory: join(home, 'cache'),
+      store,
+      ...(options.keepInputs === undefined ? {} : { keep: options.keepInputs }),
+    }),
     vms: new Map([[vm.type, vm]]),
     filesystems: { default: 'ext4', byName: filesystems },
     disks: diskFiles,
