@@ -1,13 +1,16 @@
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { WorkflowBundle } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { createScratch } from '../../host/scratch.ts';
 import { blockDevice } from '../../images/block-device.ts';
 import { usersOf } from '../../images/device-users.ts';
 import { createDiskDevices } from '../../images/disk-devices.ts';
 import type { Disks } from '../../images/disk-places.ts';
 import { bundleWorkflows } from '../../workers/host-workers.ts';
+import { reap } from '../../workers/janitor.ts';
 import { createTestHost, requestFor, type TestHostOptions, testStore } from '../support/build-host.ts';
 import { startBuild, statusWhere } from '../support/builds.ts';
 import { loopPair } from '../support/loop-devices.ts';
@@ -105,5 +108,26 @@ test('devices that are not wiped do for one build; the next is told what to do',
       details: [{ phase: 'image', advice: expect.stringContaining('disks.clean: true') }],
     },
   });
+  expect(await leftOvers()).toEqual({ leases: [], scratch: [] });
+});
+
+test('devices of a dead lease are taken until the janitor has cleaned up after it', async () => {
+  const { dependencies, disks, pairs, leftOvers } = await hostWithDevices(1, {});
+  const { host, leases, directories } = dependencies;
+  const lease = async (name: string) => {
+    const [id, run] = [`${host}-${randomUUID()}-0-1`, randomUUID()];
+    const vm = { type: 'qemu', isolation: 'emulated' } as const;
+    await leases.claim({ id, build: `build/nobody/${name}`, run, round: 0, vm, memoryMiB: 16 });
+    return createScratch(directories.scratch, id);
+  };
+  const give = async (name: string) =>
+    disks.give(await lease(name), { diskMiB: 32, swapMiB: 16 }, new AbortController().signal);
+  await give('dead');
+  await leases.release((await leases.list())[0]?.id ?? '');
+  await expect(give('early')).rejects.toMatchObject({ type: 'ScratchFull' });
+  const { reaped, left } = await reap(dependencies, environment.client);
+  expect([reaped.length, left]).toEqual([2, []]);
+  expect(await give('next')).toEqual(pairs[0]);
+  await reap(dependencies, environment.client);
   expect(await leftOvers()).toEqual({ leases: [], scratch: [] });
 });
