@@ -17,13 +17,13 @@ async function mountPoints(): Promise<string[]> {
   return lines(mounts).map((line) => `mount ${line.split(' ')[4]}`);
 }
 
-/** By command line: a guest, a supervisor, or a Temporal server of ours. */
+/** By command line: a guest, a supervisor, a Temporal or S3 server of ours. */
 async function guests(): Promise<string[]> {
   const found: string[] = [];
   for (const pid of await readdir('/proc')) {
     if (!/^\d+$/.test(pid)) continue;
     const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-    if (/qemu-system|supervisor\/main|fake-guest|temporal\0server/.test(command)) {
+    if (/qemu-system|supervisor\/main|fake-guest|temporal\0server|versitygw\0--quiet/.test(command)) {
       found.push(`process ${pid}: ${command.replaceAll('\0', ' ').slice(0, 160)}`);
     }
   }
