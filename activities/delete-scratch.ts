@@ -1,4 +1,5 @@
 import { deleteScratch as deleteFolder, scratchFolder } from '../host/scratch.ts';
+import { undoMounts } from '../images/undo-mounts.ts';
 import { activity } from './activity.ts';
 import type { HostActivities } from './contract.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -12,8 +13,13 @@ export function deleteScratch(needs: Needs): HostActivities['deleteScratch'] {
   );
 }
 
-/** The disks first: with its folder goes the record of what a lease was given. */
+/**
+ * First whatever is mounted of the disks, then the disks, then the folder: with it goes the record of what a lease was
+ * given.
+ */
 export async function removeScratch({ directories, disks }: Needs, id: string): Promise<void> {
-  await disks.takeBack(scratchFolder(directories.scratch, id));
+  const scratch = scratchFolder(directories.scratch, id);
+  await undoMounts(scratch.folder);
+  await disks.takeBack(scratch);
   await deleteFolder(directories.scratch, id);
 }

@@ -1,4 +1,5 @@
 import { fillDisk } from '../images/fill.ts';
+import { undoMounts } from '../images/undo-mounts.ts';
 import { activity } from './activity.ts';
 import type { HostActivities } from './contract.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -20,10 +21,12 @@ export function preinstall(needs: Needs): HostActivities['preinstall'] {
       const plan = needs.recipes[request.recipe.kind].plan(request, lock);
       const filesystem = filesystemOf(needs, request);
       const kernel = await needs.guests.prepareKernel({ lock, filesystem, scratch }, context);
+      // A worker that was killed while it filled the disk may have left it mounted.
+      await undoMounts(scratch.folder);
       await needs.disks.renewDisk(scratch, request.resources.diskMiB, context.signal);
       const { disk } = await needs.disks.find(scratch);
-      await fillDisk({ filesystem, way: needs.fill, disk, tree: scratch.tree, context }, (tree) =>
-        needs.guests.fillTree({ lock, plan, tree }, context),
+      await fillDisk({ filesystem, way: needs.fill, disk, tree: scratch.tree, context }, (tree, filling) =>
+        needs.guests.fillTree({ lock, plan, tree }, filling),
       );
       return { kernel };
     }),

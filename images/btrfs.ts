@@ -1,6 +1,10 @@
-import type { Filesystem } from './filesystem.ts';
+import { basename, dirname, resolve } from 'node:path';
+import type { StepContext } from '../host/progress.ts';
+import { run } from '../host/run.ts';
+import type { CopyInFilesystem } from './filesystem.ts';
 import { mkfs } from './mkfs.ts';
-import { lookAtDisk } from './raw-disk.ts';
+import { lookAtDisk, type RawDisk, refuseNoFolder } from './raw-disk.ts';
+import { type TreeSize, treeSize } from './tree-size.ts';
 
 const MIB = 1024 * 1024;
 
@@ -11,35 +15,61 @@ const LEAST_MIB = 46;
  * btrfs for a disk that is thrown away: one copy of everything, no checksums of data. Its extents are addresses of its
  * own, not of the disk: results follow in the swap.
  */
-export const btrfs: Filesystem = {
+export const btrfs: CopyInFilesystem = {
   name: 'btrfs',
   modules: ['btrfs'],
   // nodatacow: written in place, without checksums.
   mountOptions: ['noatime', 'nobarrier', 'nodatacow', 'fatal_errors=panic'],
   content: 'swap',
-  make,
+  make: async (disk, context) => makeFilesystem(await lookAtDisk(disk), undefined, context),
+  async copyIn(disk, tree, context) {
+    const raw = await lookAtDisk(disk);
+    await refuseNoFolder(tree);
+    const size = await treeSize(tree, context.signal);
+    context.report({ what: 'btrfs', done: 0, total: size.bytes, unit: 'bytes' });
+    await makeFilesystem(raw, { path: resolve(tree), size }, context);
+    context.report({ what: 'btrfs', done: size.bytes, total: size.bytes, unit: 'bytes' });
+  },
+  canCopyIn: hasNoDeviceNode,
 };
 
-async function make(path: string, context: Parameters<Filesystem['make']>[1]): Promise<void> {
-  const disk = await lookAtDisk(path);
+async function makeFilesystem(
+  disk: RawDisk,
+  tree: { path: string; size: TreeSize } | undefined,
+  context: StepContext,
+): Promise<void> {
   const keep = disk.state === 'device' || disk.state === 'sparse' ? [] : ['--nodiscard'];
+  const from = tree === undefined ? [] : ['--rootdir', tree.path];
+  const path = `./${basename(disk.path)}`;
   await mkfs(
     {
       filesystem: 'btrfs',
       program: 'mkfs.btrfs',
       debianPackage: 'btrfs-progs',
       disk,
+      tree: tree?.size,
       attempts: [
-        ['--quiet', '--force', ...keep, '--metadata', 'single', '--data', 'single', disk.path],
-        ['-f', disk.path],
+        ['--quiet', '--force', ...keep, '--metadata', 'single', '--data', 'single', ...from, path],
+        ['-f', ...from, path],
       ],
-      tooSmall: /too small|minimum size|not enough free space/i,
-      leastMiB: ({ stderr }) => {
-        const bytes = /minimum size for each btrfs device is (\d+)/.exec(stderr)?.[1];
-        return bytes === undefined ? LEAST_MIB : Math.ceil(Number(bytes) / MIB);
-      },
+      run: { cwd: dirname(disk.path) },
+      tooSmall: /too small|minimum size|not enough free space|unable to (zero|write|copy|traverse)/i,
+      leastMiB: ({ stderr }) => leastFor(tree?.size, stderr),
     },
     context,
   );
-  context.report({ what: 'btrfs', done: 1, total: 1, unit: 'files' });
+}
+
+function leastFor(tree: TreeSize | undefined, said: string): number {
+  const bytes = /minimum size for each btrfs device is (\d+)/.exec(said)?.[1];
+  const empty = bytes === undefined ? LEAST_MIB : Math.ceil(Number(bytes) / MIB);
+  if (tree === undefined) return empty;
+  return empty + Math.ceil((1.2 * (tree.bytes + tree.inodes * 4096)) / MIB);
+}
+
+/** mkfs.btrfs 6.2 makes every device node one of the device 0:0. */
+async function hasNoDeviceNode(tree: string, signal: AbortSignal): Promise<boolean> {
+  const nodes = ['(', '-type', 'b', '-o', '-type', 'c', ')', '-print', '-quit'];
+  const { stdout } = await run(['find', resolve(tree), ...nodes], { signal });
+  return stdout === '';
 }

@@ -11,7 +11,10 @@ export interface Filesystem {
   readonly name: FilesystemName;
   /** Modules that the guest needs to mount it, beside what is built into the kernel. */
   readonly modules: readonly string[];
-  /** Options for mounting it in the guest and on the host; made for a disk that is thrown away. */
+  /**
+   * Options for mounting it in the guest; made for a disk that is thrown away. On the host only those of
+   * `mountOptionsOnHost`: a broken disk may panic a guest, not the host.
+   */
   readonly mountOptions: readonly string[];
   /** Where the content of results is found: see GuestFilesystem. */
   readonly content: GuestFilesystem['content'];
@@ -26,6 +29,8 @@ export interface Filesystem {
    * @throws SlipwayFailure DiskFull where the tree does not fit, HostUnfit where mkfs is missing
    */
   copyIn?(disk: string, tree: string, context: StepContext): Promise<void>;
+  /** Whether `copyIn` keeps all that a tree is. Absent: whatever it is. */
+  canCopyIn?(tree: string, signal: AbortSignal): Promise<boolean>;
 }
 
 /** A filesystem whose mkfs can fill it. */

@@ -1,3 +1,4 @@
+import { basename, dirname } from 'node:path';
 import type { Filesystem } from './filesystem.ts';
 import { mkfs } from './mkfs.ts';
 import { lookAtDisk } from './raw-disk.ts';
@@ -19,6 +20,7 @@ export const xfs: Filesystem = {
     const disk = await lookAtDisk(path);
     // No discard where there is nothing to discard; of reserved room it would give back what it can.
     const keep = disk.state === 'device' || disk.state === 'sparse' ? [] : ['-K'];
+    const file = `./${basename(disk.path)}`;
     const common = ['-q', '-f', ...keep];
     await mkfs(
       {
@@ -28,10 +30,11 @@ export const xfs: Filesystem = {
         disk,
         // Off is what kernels before 6.10 and 5.19 cannot mount: the guest's may be older than the host's mkfs.
         attempts: [
-          [...common, '-i', 'nrext64=0,exchange=0', '-n', 'parent=0', disk.path],
-          [...common, '-i', 'nrext64=0', disk.path],
-          ['-q', '-f', disk.path],
+          [...common, '-i', 'nrext64=0,exchange=0', '-n', 'parent=0', file],
+          [...common, '-i', 'nrext64=0', file],
+          ['-q', '-f', file],
         ],
+        run: { cwd: dirname(disk.path) },
         tooSmall: /must be larger than|too small|agsize .* too small|size \d+ .* is too small/i,
         leastMiB: ({ stderr }) => Number(/larger than (\d+) ?MB/i.exec(stderr)?.[1] ?? LEAST_MIB),
       },
