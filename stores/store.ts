@@ -35,7 +35,10 @@ export interface Store {
 
   /** All blobs, in no order; some that come or go meanwhile may be missing or there. */
   listBlobs(): AsyncIterable<StoredBlob>;
-  /** Forgets a blob, unless it was put, or put again, after `unlessAfter`. Idempotent. Returns whether it is gone. */
+  /**
+   * Forgets a blob, unless it was put, or put again, after `unlessAfter`. Idempotent. Returns whether it is gone. Where
+   * the store knows times by whole seconds, what was put in the two seconds before stays too.
+   */
   deleteBlob(digest: Digest, unlessAfter: Date): Promise<boolean>;
 
   /**
