@@ -33,6 +33,18 @@ capacity:
 limits:
   memory: 4 GiB
 \`\`\`
+
+A farm whose store is a bucket; \`AWS_ACCESS_KEY_ID\` and \`AWS_SECRET_ACCESS_KEY\`, or \`AWS_PROFILE\`, are in the
+environment of each worker and client, as is \`https_proxy\` where one is needed:
+
+\`\`\`yaml
+store:
+  s3:
+    bucket: builds
+    prefix: slipway
+    endpoint: https://s3.example.org   # absent: AWS
+  keepInputs: true
+\`\`\`
 `;
 
 /** The page that documents every key of the configuration, from its JSON Schema. */
