@@ -46,9 +46,9 @@ export interface Filesystems {
 export interface Guests {
   /** Unpacks the fetched packages and sources of a lock into an empty folder; runs nothing of them. */
   fillTree(of: { lock: Lock; plan: BuildPlan; tree: string }, context: StepContext): Promise<void>;
-  /** Lays kernel and toolkit into the scratch folder, and says what they are. */
+  /** Lays kernel (for a container: none) and toolkit into the scratch folder, and says what they are. */
   prepareKernel(
-    of: { lock: Lock; filesystem: Filesystem; scratch: ScratchFolder },
+    of: { lock: Lock; filesystem: Filesystem; scratch: ScratchFolder; vm: VmType },
     context: StepContext,
   ): Promise<UsedKernel>;
   /** Writes the initramfs of one boot to where the spec says. */

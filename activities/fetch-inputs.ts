@@ -10,6 +10,8 @@ export function fetchInputs(needs: Needs): HostActivities['fetchInputs'] {
   return activity('fetch', async (context, lease, digest) => {
     await scratchOf(needs, lease);
     const lock = await readLock(needs, digest);
-    return needs.inputs.fetch(inputsOf(lock), context);
+    // A container boots nothing.
+    const { kernel: _kernel, toolkit: _toolkit, ...others } = lock;
+    return needs.inputs.fetch(inputsOf(lease.vm.type === 'container' ? others : lock), context);
   });
 }

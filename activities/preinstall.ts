@@ -20,7 +20,10 @@ export function preinstall(needs: Needs): HostActivities['preinstall'] {
       const lock = await readLock(needs, digest);
       const plan = needs.recipes[request.recipe.kind].plan(request, lock);
       const filesystem = filesystemOf(needs, request);
-      const kernel = await needs.guests.prepareKernel({ lock, filesystem, scratch }, context);
+      const kernel = await needs.guests.prepareKernel(
+        { lock, filesystem, scratch, vm: lease.vm.type },
+        context,
+      );
       // A worker that was killed while it filled the disk may have left it mounted.
       await undoMounts(scratch.folder);
       await needs.disks.renewDisk(scratch, request.resources.diskMiB, context.signal);

@@ -51,7 +51,8 @@ export interface LocalFarm extends AsyncDisposable {
  * another farm that happens to be at the usual place.
  * @throws as `startLocalWorker`; SlipwayFailure HostUnfit where there is no Temporal server to start
  */
-export async function startLocalFarm(configuration: Configuration, say: Say): Promise<LocalFarm> {
+export async function startLocalFarm(given: Configuration, say: Say): Promise<LocalFarm> {
+  const configuration = withContainers(given);
   const { state } = configuration.directories;
   checkRoot();
   await using stack = new AsyncDisposableStack();
@@ -73,6 +74,19 @@ export async function startLocalFarm(configuration: Configuration, say: Say): Pr
   ended.catch(() => undefined);
   const owned = stack.move();
   return { vmTypes: worker.vmTypes, ended, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/**
+ * A person's own machine offers containers too, to the requests that accept them: after hardware virtualization, which
+ * is as fast and stronger, and before emulation, which is far slower.
+ */
+export function withContainers(configuration: Configuration): Configuration {
+  const { vm } = configuration;
+  if (vm.types.includes('container')) return configuration;
+  const slow = vm.types.indexOf('qemu');
+  const at = slow === -1 ? vm.types.length : slow;
+  const types = [...vm.types.slice(0, at), 'container' as const, ...vm.types.slice(at)];
+  return { ...configuration, vm: { ...vm, types } };
 }
 
 /** Where Temporal is; waits for a server of this home that is ending, after a kill of what had started it. */

@@ -93,6 +93,31 @@ export const Limits = z.strictObject({
 });
 export type Limits = z.infer<typeof Limits>;
 
+/** Nobody gets a container without asking for it: by its name, or by the isolation that it has. */
+function leastIsolation(type: VmType | undefined): Isolation {
+  return type === 'container' ? ISOLATION_OF.container : 'emulated';
+}
+
+const VmDemand = z
+  .strictObject({
+    isolation: Isolation.optional().describe(
+      'The least isolation that is accepted; default: emulated, with type container shared-kernel',
+    ),
+    type: VmType.optional().describe('One VM type and no other'),
+  })
+  .transform(({ isolation, ...rest }) => ({ isolation: isolation ?? leastIsolation(rest.type), ...rest }))
+  .pipe(
+    z.strictObject({
+      isolation: Isolation.describe('The least isolation that is accepted'),
+      type: VmType.optional().describe('One VM type and no other'),
+    }),
+  )
+  .superRefine(({ type, isolation }, context) => {
+    if (type === undefined || type === 'emulator' || satisfies(ISOLATION_OF[type], isolation)) return;
+    const message = `is ${type}, whose isolation is ${ISOLATION_OF[type]}: less than the demanded ${isolation}, so that no host could ever take the build`;
+    context.addIssue({ code: 'custom', path: ['type'], message });
+  });
+
 /** A request for a build: everything that determines it. Unknown fields are refused. */
 export const BuildRequest = z
   .strictObject({
@@ -104,17 +129,7 @@ export const BuildRequest = z
       .optional()
       .describe("Where packages come from; default: the worker's configured repositories"),
     architecture: Architecture.default('amd64'),
-    vm: z
-      .strictObject({
-        isolation: Isolation.default('emulated').describe('The least isolation that is accepted'),
-        type: VmType.optional().describe('One VM type and no other'),
-      })
-      .superRefine(({ type, isolation }, context) => {
-        if (type === undefined || type === 'emulator' || satisfies(ISOLATION_OF[type], isolation)) return;
-        const message = `is ${type}, whose isolation is ${ISOLATION_OF[type]}: less than the demanded ${isolation}, so that no host could ever take the build`;
-        context.addIssue({ code: 'custom', path: ['type'], message });
-      })
-      .prefault({}),
+    vm: VmDemand.prefault({}),
     resources: Resources.prefault({}),
     limits: Limits.prefault({}),
   })

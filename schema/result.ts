@@ -59,12 +59,12 @@ export type Failure = z.infer<typeof Failure>;
 /** What a guest booted. */
 export const UsedKernel = z.strictObject({
   from: z
-    .enum(['package', 'files', 'build-root'])
+    .enum(['package', 'files', 'build-root', 'host'])
     .describe(
-      'package: the one of the lock; files: of the host that built; build-root: of the lock, by the request',
+      'package: the one of the lock; files: of the host that built; build-root: of the lock, by the request; host: a container, on the kernel of the host itself',
     ),
   release: z.string(),
-  image: Digest.describe('Of the image'),
+  image: Digest.optional().describe('Of the image; absent where it is the host itself'),
   initramfs: Digest.describe(
     'Of all that lay beside the build root: modules, programs, scripts, what the host adds; not of what the build is told',
   ),

@@ -8,7 +8,7 @@ import type { Architecture, VmType } from '../schema/request.ts';
 import { ControlReader } from './control-records.ts';
 import { FILES } from './folder.ts';
 import { killAll } from './kill.ts';
-import type { GuestSpec, Vm } from './vm.ts';
+import type { GuestFilesystem, GuestSpec, Vm } from './vm.ts';
 
 /** What a host found out about one of its VM types. */
 export interface VmProbe {
@@ -35,6 +35,8 @@ export interface ProbeOptions {
   writeInitramfs(spec: GuestSpec): Promise<void>;
   /** Existing folder; empty again afterwards. */
   scratch: string;
+  /** Default: an empty one, since a guest with a kernel of its own speaks before it looks at it. */
+  disk?: { filesystem: GuestFilesystem; make(path: string): Promise<void> };
 }
 
 /**
@@ -83,10 +85,9 @@ async function probe(vm: Vm, seconds: number, options: ProbeOptions): Promise<Vm
   }
 }
 
-/** The disk is empty: the guest speaks before it looks at it. */
 async function specIn(
   base: string,
-  { kernel, architecture }: ProbeOptions,
+  { kernel, architecture, disk: given }: ProbeOptions,
   seconds: number,
 ): Promise<GuestSpec> {
   const disk = join(base, 'disk');
@@ -95,6 +96,7 @@ async function specIn(
     await writeFile(file, '', { mode: 0o600 });
     await truncate(file, 1024 ** 2);
   }
+  await given?.make(disk);
   const limits = {
     bootSeconds: seconds,
     heartbeatSeconds: seconds,
@@ -104,7 +106,7 @@ async function specIn(
   };
   return {
     ...{ phase: 'build', nonce: randomBytes(16).toString('hex'), architecture, cpus: 1, memoryMiB: 256 },
-    filesystem: { name: 'ext4', mountOptions: [], content: 'device' },
+    filesystem: given?.filesystem ?? { name: 'ext4', mountOptions: [], content: 'device' },
     ...{ disk, swap, kernel, initramfs: join(base, 'initramfs'), commands: [], limits },
   };
 }

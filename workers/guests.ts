@@ -1,10 +1,13 @@
 import { copyFile } from 'node:fs/promises';
+import { release } from 'node:os';
 import { join } from 'node:path';
 import type { Dependencies, Guests } from '../activities/dependencies.ts';
 import { bootInitramfs } from '../guest/initramfs.ts';
+import { toolkitInitramfs } from '../guest/toolkit.ts';
 import { digestOf } from '../guest/unpacked.ts';
 import { preinstall } from '../recipes/debian/build-root/preinstall.ts';
 import type { InputFile } from '../schema/lock.ts';
+import type { UsedKernel } from '../schema/result.ts';
 import type { GuestSpec } from '../vm/vm.ts';
 import type { KernelConfiguration } from './configuration/kernel.ts';
 import { makeToolkit } from './guest-kernel.ts';
@@ -28,20 +31,27 @@ export function createGuests({ inputs, cache, kernel }: GuestsOptions): Guests {
         sourcesDirectory: plan.sourcesDirectory,
         context,
       }),
-    prepareKernel: async ({ lock, filesystem, scratch }, { signal }) => {
+    prepareKernel: async ({ lock, filesystem, scratch, vm }, { signal }) => {
+      if (vm === 'container') return prepareContainer(toolkitOf(scratch.folder));
       const boot = { ...lock, packages: [...lock.base, ...lock.dependencies] };
       const into = toolkitOf(scratch.folder);
       const to = { filesystemModules: filesystem.modules, into, aside: scratch.kernelTree };
       const kernels = { configuration: kernel, path: ({ sha256 }: InputFile) => inputs.path(sha256), cache };
-      const { image, release } = await makeToolkit(kernels, boot, to, signal);
-      await copyFile(image, scratch.kernel);
+      const booted = await makeToolkit(kernels, boot, to, signal);
+      await copyFile(booted.image, scratch.kernel);
       return {
-        ...{ from: kernel.from, release },
+        ...{ from: kernel.from, release: booted.release },
         ...{ image: await digestOf(scratch.kernel), initramfs: await digestOf(into) },
       };
     },
     writeInitramfs: (scratch, spec) => writeInitramfs(toolkitOf(scratch.folder), spec),
   };
+}
+
+/** Programs and scripts alone: the kernel is the host's. */
+async function prepareContainer(into: string): Promise<UsedKernel> {
+  await toolkitInitramfs({ filesystemModules: [], into });
+  return { from: 'host', release: release(), initramfs: await digestOf(into) };
 }
 
 /** Writes the initramfs of a boot to where its spec says. */

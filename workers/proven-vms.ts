@@ -5,6 +5,7 @@ import { CorruptFile, readJson, writeFileAtomic } from '../host/atomic-file.ts';
 import { bootId } from '../host/boot-time.ts';
 import { withFileLock } from '../host/file-lock.ts';
 import { ext4 } from '../images/ext4.ts';
+import { filesystems } from '../images/filesystems.ts';
 import { workerGuest } from '../repositories/resolve.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import { Architecture, VmType } from '../schema/request.ts';
@@ -14,6 +15,7 @@ import type { Vm } from '../vm/vm.ts';
 import type { Composition } from './compose.ts';
 import type { VmConfiguration } from './configuration/vm.ts';
 import type { Configuration } from './configuration.ts';
+import { probeContainer } from './container-probe.ts';
 import { makeToolkit } from './guest-kernel.ts';
 import { writeInitramfs } from './guests.ts';
 import { createVm, standingOf } from './vms.ts';
@@ -111,9 +113,14 @@ async function probe(
     if (candidates.length === 0) continue;
     const scratch = await mkdtemp(join(directories.scratch, prefixOf(host)));
     try {
-      probes.push(
-        ...(await probeArchitecture(configuration, composition, architecture, candidates, scratch, signal)),
-      );
+      const where = { architecture, scratch, signal };
+      for (const container of candidates.filter(({ type }) => type === 'container')) {
+        probes.push(await containerProbe(configuration, container, where));
+      }
+      const machines = candidates.filter(({ type }) => type !== 'container');
+      if (machines.length > 0) {
+        probes.push(...(await probeArchitecture(configuration, composition, machines, where)));
+      }
     } catch (error) {
       // A host that has its own architecture builds; what it lacks for another is told.
       if (!(error instanceof SlipwayFailure) || nativeArchitectures().includes(architecture)) throw error;
@@ -127,13 +134,23 @@ async function probe(
   return probes;
 }
 
+interface Where {
+  architecture: Architecture;
+  scratch: string;
+  signal: AbortSignal;
+}
+
+/** On the filesystem that builds have here where they name none; it boots no kernel, so that none is fetched. */
+function containerProbe({ vm, disks }: Configuration, container: Vm, where: Where): Promise<VmProbe> {
+  const filesystem = filesystems[disks.filesystem];
+  return probeContainer({ vm: container, filesystem, seconds: vm.probeSeconds, ...where });
+}
+
 async function probeArchitecture(
   { vm, kernel, kernelPackage, directories }: Configuration,
   { resolving, inputs }: Composition,
-  architecture: Architecture,
   candidates: readonly Vm[],
-  scratch: string,
-  signal: AbortSignal,
+  { architecture, scratch, signal }: Where,
 ): Promise<VmProbe[]> {
   // There is no build root here: its kernel is taken to be like that of the repositories.
   const own = kernel.from === 'files';

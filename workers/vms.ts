@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { SlipwayFailure } from '../schema/failures.ts';
 import type { VmType } from '../schema/request.ts';
+import { createContainerVm } from '../vm/container/container-vm.ts';
 import { createEmulatorVm } from '../vm/emulator/emulator-vm.ts';
 import { type HugePages, hugePagePool } from '../vm/qemu/huge-pages.ts';
 import { createQemuVm } from '../vm/qemu/qemu-vm.ts';
@@ -9,7 +10,7 @@ import type { VmConfiguration } from './configuration/vm.ts';
 
 /** A VM type as the operator configured it. Whether it works here is for the probe to find out. */
 export function createVm(type: VmType, configuration: VmConfiguration): Vm {
-  if (type === 'container') throw new SlipwayFailure('HostUnfit', 'the VM type container is not there yet');
+  if (type === 'container') return createContainerVm();
   if (type === 'emulator') return createVmOfEmulator(configuration);
   const { uid, hugePages, qemuOptions } = configuration;
   return createQemuVm({ type, uid, gid: uid, hugePages, options: qemuOptions });

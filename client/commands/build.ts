@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
 import { packageName } from '../../schema/build-id.ts';
 import { type FailureDetails, SlipwayFailure } from '../../schema/failures.ts';
-import type { BuildRequest } from '../../schema/request.ts';
+import { type BuildRequest, ISOLATION_OF, satisfies, type VmType } from '../../schema/request.ts';
 import type { BuildResult } from '../../schema/result.ts';
 import type { Configuration } from '../../workers/configuration.ts';
 import { shortId } from '../../workflows/names.ts';
@@ -106,8 +106,14 @@ async function announce(
   screen.line(`${started.joined ? 'joined the running build' : 'build'} ${started.id}`);
   if (started.webUrl !== undefined) screen.line(`web ui ${started.webUrl}`);
   const known = await lastTime(store, packageName(request));
-  const expected = known ?? estimateFor(request.vm.type ?? farm?.vmTypes[0]);
+  const expected =
+    known ?? estimateFor(request.vm.type ?? farm?.vmTypes.find((type) => isAllowed(type, request)));
   screen.line(`expect ${expected}`);
+}
+
+/** An emulator's isolation is its operator's word, which the claim looks at. */
+function isAllowed(type: VmType, { vm }: BuildRequest): boolean {
+  return type === 'emulator' || satisfies(ISOLATION_OF[type], vm.isolation);
 }
 
 async function watched(

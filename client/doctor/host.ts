@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
 import { mkdir, readFile, statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { Resources } from '../../schema/request.ts';
 import { formatMiB } from '../../schema/size.ts';
+import { CONTROLLERS, hierarchies } from '../../vm/container/control-groups.ts';
 import type { Configuration } from '../../workers/configuration.ts';
 import { type Finding, failed, ok, warning } from './check.ts';
 
@@ -86,7 +86,10 @@ async function checkInit(): Promise<Finding> {
 }
 
 function checkCgroups(): Finding {
-  if (existsSync('/sys/fs/cgroup/cgroup.controllers')) return ok('cgroups', 'version 2');
-  const what = existsSync('/sys/fs/cgroup/memory') ? 'version 1' : 'none';
-  return warning('cgroups', `${what}: guests are bounded by QEMU alone`);
+  const has = hierarchies();
+  const found = CONTROLLERS.flatMap((controller) => has[controller] ?? []);
+  const versions = [...new Set(found.map(({ version }) => `version ${version}`))].join(' and ') || 'none';
+  const lacks = CONTROLLERS.filter((controller) => has[controller] === undefined);
+  if (lacks.length === 0) return ok('cgroups', `${versions}: ${CONTROLLERS.join(', ')}`);
+  return warning('cgroups', `${versions}, without ${lacks.join(', ')}: nothing bounds these of a container`);
 }

@@ -4,6 +4,7 @@ import { compose } from '../../workers/compose.ts';
 import type { Configuration } from '../../workers/configuration.ts';
 import { probeHost } from '../../workers/proven-vms.ts';
 import { type Finding, failed, ok, warning } from './check.ts';
+import { checkContainer } from './container.ts';
 
 /** Boots a tiny guest with each configured VM type and architecture; one that works is enough. */
 export async function checkVms(configuration: Configuration): Promise<Finding[]> {
@@ -18,14 +19,16 @@ export async function checkVms(configuration: Configuration): Promise<Finding[]>
         signal,
         anew: true,
       });
+      const containers = await checkContainer(configuration);
       const one = probes.some(({ works }) => works);
       const [own] = nativeArchitectures();
-      return probes.map(({ type, architecture, works, reason, advice = 'See the reason.' }) => {
+      const found = probes.map(({ type, architecture, works, reason, advice = 'See the reason.' }) => {
         const name = architecture === own ? `vm ${type}` : `vm ${type} ${architecture}`;
         if (works) return ok(name, reason);
         if (one) return warning(name, `not offered: ${reason}`);
         return failed(name, reason, `${advice} No VM type works here.`);
       });
+      return [...found, ...containers];
     } finally {
       composition.close();
     }

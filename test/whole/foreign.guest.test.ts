@@ -59,7 +59,7 @@ test(
     });
     const disks = await diskFiles.give(scratch, request.resources, context.signal);
     const guests = createGuests({ inputs, cache: TEST_CACHE, kernel: { from: 'package' } });
-    const used = await guests.prepareKernel({ lock, filesystem: ext4, scratch }, context);
+    const used = await guests.prepareKernel({ lock, filesystem: ext4, scratch, vm: 'qemu' }, context);
     expect(used).toMatchObject({ from: 'package', release: expect.stringContaining('arm64') });
     const plan = recipes.script.plan(request, lock);
     await fillDisk({ filesystem: ext4, disk: disks.disk, tree: scratch.tree, context }, (tree) =>
