@@ -99,6 +99,7 @@ describe('a build that succeeds', () => {
     const result = await handle.result();
     expect(result).toMatchObject({
       outcome: 'succeeded',
+      kernel: { from: 'package', release: '6.1' },
       package: { name: 'succeeds', version: '1.0-1' },
       host: host.dependencies.host,
       vm: { type: 'qemu', isolation: 'emulated' },
