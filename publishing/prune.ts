@@ -13,13 +13,24 @@ const MOST_OLD_GENERATIONS = 10;
 export async function usedGenerations(folder: RepositoryFolder, suite: string): Promise<string[]> {
   const current = await currentGeneration(folder, suite);
   if (current === undefined) return [];
-  const all = await generationsOf(folder, suite);
-  const published = all.filter((generation) => basename(generation) <= basename(current));
+  const published = await generationsOf(folder, suite);
   const lingering = published.slice(0, -1).filter((_, at) => {
     const replacedAt = Number(basename(published[at + 1] ?? current));
     return Date.now() - replacedAt < LINGER_MILLISECONDS;
   });
   return [...lingering.slice(-MOST_OLD_GENERATIONS), current];
+}
+
+/** Deletes what a publish that was killed has left: generations that no reader ever saw, and what was staged. */
+export async function discardUnpublished(folder: RepositoryFolder): Promise<void> {
+  await rm(folder.staging, { recursive: true, force: true });
+  for (const suite of await readdir(folder.generations)) {
+    const current = await currentGeneration(folder, suite);
+    for (const generation of await generationsOf(folder, suite)) {
+      const isPublished = current !== undefined && basename(generation) <= basename(current);
+      if (!isPublished) await rm(generation, { recursive: true, force: true });
+    }
+  }
 }
 
 /** Deletes generations that no reader uses any more, and the files of the pool that only they had. */

@@ -10,7 +10,7 @@ import { switchTo, writeGeneration } from './generation.ts';
 import type { IndexEntry } from './index-entry.ts';
 import { writeKeyring } from './keyring-files.ts';
 import { nextMarker, readMarker, writeMarker } from './marker.ts';
-import { prune, usedGenerations } from './prune.ts';
+import { discardUnpublished, prune, usedGenerations } from './prune.ts';
 import {
   currentGeneration,
   openRepositoryFolder,
@@ -92,7 +92,7 @@ export async function publish(options: PublishOptions): Promise<Published> {
   const folder = await openRepositoryFolder(options.into);
   const work = async () => {
     await using key = options.key === undefined ? undefined : await openSigningKey(withSignal(options));
-    await rm(folder.staging, { recursive: true, force: true });
+    await discardUnpublished(folder);
     try {
       return await publishLocked(folder, options, key);
     } finally {

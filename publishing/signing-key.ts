@@ -1,8 +1,8 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CommandFailed, run } from '../host/run.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
+import { createGnupgHome, deleteGnupgHome } from './gnupg-home.ts';
 
 export interface SigningKeyOptions {
   /** Fingerprint (or its last 16 digits or more) of a key in the user's GnuPG home, or path of a file with a secret key. */
@@ -32,8 +32,7 @@ export async function openSigningKey(options: SigningKeyOptions): Promise<Signin
   if (!isFile && !/^(0x)?[0-9A-Fa-f]{16,64}$/.test(key)) {
     throw refused(`${key} is neither a file nor the fingerprint of a key`);
   }
-  // Short: the agent's socket lies in it, and the path of a socket has 108 characters at most.
-  const own = await mkdtemp(join(tmpdir(), 'slipway-gpg-'));
+  const own = await createGnupgHome();
   const env = isFile ? { GNUPGHOME: own } : usersEnvironment();
   const passphrase = passphraseFile === undefined ? [] : ['--passphrase-file', resolve(passphraseFile)];
   // A key from a file that has no passphrase is used without anybody to ask; the user's agent may ask the user.
@@ -44,10 +43,7 @@ export async function openSigningKey(options: SigningKeyOptions): Promise<Signin
       env,
       ...(signal === undefined ? {} : { signal }),
     });
-  const dispose = async () => {
-    if (isFile) await run(['gpgconf', '--kill', 'all'], { env });
-    await rm(own, { recursive: true, force: true });
-  };
+  const dispose = () => deleteGnupgHome(own);
   try {
     if (isFile) await gpg('--import', resolve(key));
     const listed = await gpg('--with-colons', '--list-secret-keys', ...(isFile ? [] : [key]));

@@ -54,7 +54,7 @@ const PARALLEL = 8;
  */
 export async function collectGarbage(options: GcOptions): Promise<Collected> {
   const { store, builds, rules, dryRun } = options;
-  check(options);
+  checkGcOptions(options);
   const now = Date.now();
   const before = await builds?.open();
   const inventory = await readInventory(store);
@@ -92,7 +92,8 @@ export async function collectGarbage(options: GcOptions): Promise<Collected> {
   };
 }
 
-function check({ rules, graceSeconds }: GcOptions): void {
+/** @throws SlipwayFailure InvalidRequest without a rule or with too short a grace */
+export function checkGcOptions({ rules, graceSeconds }: Pick<GcOptions, 'rules' | 'graceSeconds'>): void {
   if (!hasRule(rules)) {
     throw new SlipwayFailure('InvalidRequest', 'There is no rule which results may go.', {
       advice:

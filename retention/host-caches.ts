@@ -38,13 +38,14 @@ const PARTIAL_SECONDS = 86_400;
 /** Deleted while no build can begin here: a claim waits five seconds for its turn. */
 const BATCH = 500;
 const LOCK_SECONDS = 60;
+const PROBE_SECONDS = 1;
 
 /**
  * Deletes what of this host's caches was not used for long, or is too much. Everything in them can be had again. What a
  * build on this host uses stays: inputs are deleted only while no build can take a place, and never those of a build that
  * has one; unpacked packages only while none has. Nothing goes that was used within the last hour.
  *
- * @throws SlipwayFailure InvalidRequest without a rule; HostFull where another process claims or probes for long
+ * @throws SlipwayFailure InvalidRequest without a rule; HostFull where another process claims for long
  */
 export async function collectCaches(options: HostGcOptions): Promise<HostCollected> {
   const { directories, rules, dryRun } = options;
@@ -179,9 +180,9 @@ async function removeUnpacked(
   const aside: string[] = [];
   const move = async () => {
     const { leases, corrupt } = await readLeases(leaseFolder);
-    const isBusy = leases.length + corrupt.length > 0;
+    const hasBuild = leases.length + corrupt.length > 0;
     for (const entry of entries) {
-      if (isBusy) {
+      if (hasBuild) {
         left.push({ entry, reason: 'a build runs on this host' });
         continue;
       }
@@ -194,7 +195,10 @@ async function removeUnpacked(
     }
   };
   const claimsWait = () => withFileLock(join(leaseFolder, '.lock'), LOCK_SECONDS, move);
-  await withFileLock(join(state, 'probes.lock'), LOCK_SECONDS, claimsWait);
+  await withFileLock(join(state, 'probes.lock'), PROBE_SECONDS, claimsWait).catch((error: unknown) => {
+    if (!isBusy(error)) throw error;
+    for (const entry of entries) left.push({ entry, reason: 'the VM types of this host are being probed' });
+  });
   for (const path of aside) await rm(path, { recursive: true, force: true });
 }
 
@@ -211,8 +215,13 @@ async function removeLists(
         removed.push(entry);
       });
     } catch (error) {
-      if (!(error instanceof SlipwayFailure) || error.type !== 'HostFull') throw error;
+      if (!isBusy(error)) throw error;
       left.push({ entry, reason: 'a build is being resolved with it' });
     }
   }
+}
+
+/** Whether another process held a lock for too long. */
+function isBusy(error: unknown): boolean {
+  return error instanceof SlipwayFailure && error.type === 'HostFull';
 }

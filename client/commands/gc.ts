@@ -1,10 +1,13 @@
+import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
-import { type Collected, collectGarbage } from '../../retention/gc.ts';
+import { type Collected, checkGcOptions, collectGarbage } from '../../retention/gc.ts';
 import { collectCaches, type HostCollected } from '../../retention/host-caches.ts';
 import { inputsOfRuns, temporalBuilds } from '../../retention/open-builds.ts';
+import type { Store } from '../../stores/store.ts';
+import type { Configuration } from '../../workers/configuration.ts';
 import { shortId } from '../../workflows/names.ts';
-import { configurationOf, openContext } from '../context.ts';
+import { configurationOf, openContext, openStore } from '../context.ts';
 import { UsageError } from '../exit-codes.ts';
 import { TemporalUnavailable } from '../failures.ts';
 import { bytes, paragraphs, seconds } from '../option-values.ts';
@@ -87,20 +90,7 @@ async function store(command: Command, options: GcCommandOptions): Promise<void>
   const configuration = await configurationOf(command);
   const { retention } = configuration;
   const isSaid = command.getOptionValueSource('keepLatestGood') === 'cli';
-  if (options.withoutTemporal) {
-    console.error('Without Temporal: what open builds use is not spared.');
-  }
-  const context = await openContext(configuration, options.withoutTemporal ? 'store' : 'temporal').catch(
-    (error: unknown) => {
-      if (!(error instanceof TemporalUnavailable)) throw error;
-      const advice = `${error.advice ?? 'Set TEMPORAL_ADDRESS to the one that your workers use.'} It says which builds are open; where none can be, see --without-temporal.`;
-      throw new TemporalUnavailable(error.message, advice);
-    },
-  );
-  const collected = await collectGarbage({
-    store: context.store,
-    builds:
-      options.withoutTemporal || context.client === undefined ? undefined : temporalBuilds(context.client),
+  const what = {
     rules: {
       olderThanSeconds: options.olderThan ?? retention.olderThan,
       keep: options.keep ?? retention.keep,
@@ -109,20 +99,53 @@ async function store(command: Command, options: GcCommandOptions): Promise<void>
     graceSeconds: options.grace ?? retention.grace,
     liveLogSeconds: options.liveLogs ?? retention.liveLogs,
     dryRun: options.dryRun ?? false,
+  };
+  checkGcOptions(what);
+  const collected = await collectGarbage({
+    ...what,
+    ...(options.withoutTemporal ? await storeAlone(configuration) : await storeAndBuilds(configuration)),
   });
   console.log(options.json ? JSON.stringify(plain(collected), null, 2) : storeText(collected));
+}
+
+type Sources = Pick<Parameters<typeof collectGarbage>[0], 'store' | 'builds'>;
+
+async function storeAlone(configuration: Configuration): Promise<Sources> {
+  console.error('Without Temporal: what open builds use is not spared.');
+  return { store: await openStore(configuration), builds: undefined };
+}
+
+/** @throws TemporalUnavailable where it does not answer: it alone knows which builds are open */
+async function storeAndBuilds(configuration: Configuration): Promise<Sources> {
+  try {
+    const { store, client } = await withTemporal(configuration);
+    return { store, builds: temporalBuilds(client) };
+  } catch (error) {
+    if (!(error instanceof TemporalUnavailable)) throw error;
+    const advice = error.advice ?? 'Set TEMPORAL_ADDRESS to the one that your workers use.';
+    throw new TemporalUnavailable(
+      `${error.message} It alone knows which builds are open.`,
+      `${advice} Where no build can be open: see --without-temporal in slipway gc --help.`,
+    );
+  }
+}
+
+async function withTemporal(configuration: Configuration): Promise<{ store: Store; client: Client }> {
+  const { store, client } = await openContext(configuration, 'temporal');
+  if (client === undefined) throw new TemporalUnavailable('Temporal cannot be reached.');
+  return { store, client };
 }
 
 async function host(command: Command, options: GcCommandOptions): Promise<void> {
   const configuration = await configurationOf(command);
   const { cache } = configuration.retention;
-  const { client, store } = await openContext(configuration, 'store');
   const maxBytes = options.maxSize ?? (cache.size === undefined ? undefined : cache.size * 1024 ** 2);
   const collected = await collectCaches({
     directories: configuration.directories,
     rules: { olderThanSeconds: options.olderThan ?? cache.olderThan, maxBytes },
+    // Only where a build runs here.
     inputsOf: async (leases) => {
-      if (client === undefined) throw new TemporalUnavailable('Temporal does not answer');
+      const { client, store } = await withTemporal(configuration);
       return inputsOfRuns(client, store, leases);
     },
     dryRun: options.dryRun ?? false,

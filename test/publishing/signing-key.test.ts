@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
@@ -64,6 +64,20 @@ test('nothing of a key is left behind', async () => {
   await (await openSigningKey({ key: file }))[Symbol.asyncDispose]();
   await expect(openSigningKey({ key: join(file, '../g/pubring.kbx') })).rejects.toThrow();
   expect(await readdir(temporary)).toEqual([]);
+});
+
+test('what a killed process has left of a key goes with the next, and nothing of others', async () => {
+  const { file } = await home({});
+  vi.stubEnv('TMPDIR', await mkdtemp('/tmp/t'));
+  const temporary = tmpdir();
+  onTestFinished(() => rm(temporary, { recursive: true }));
+  const dead = 'slipway-gpg-4194399-abcdef';
+  const others = ['slipway-gpg-4194399-ghijkl', `slipway-gpg-${process.pid}-abcdef`, 'slipway-gpg-x'];
+  const old = new Date(Date.now() - 3_600_000);
+  for (const name of [dead, ...others]) await mkdir(join(temporary, name), { mode: 0o700 });
+  for (const name of [dead, others[1] ?? '']) await utimes(join(temporary, name), old, old);
+  await (await openSigningKey({ key: file }))[Symbol.asyncDispose]();
+  expect((await readdir(temporary)).sort()).toEqual(others.sort());
 });
 
 test('a passphrase comes from a file, and its lack is said', async () => {

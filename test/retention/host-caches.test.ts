@@ -178,6 +178,15 @@ describe('a build that has a place on the host', () => {
   });
 });
 
+test('unpacked packages stay while the host is probed', async () => {
+  const { gc, kernel, state } = await host();
+  await age(40, kernel);
+  await withFileLock(join(state, 'probes.lock'), 1, async () => {
+    expect((await gc(MONTH)).left).toMatchObject([{ reason: 'the VM types of this host are being probed' }]);
+  });
+  expect(existsSync(kernel)).toBe(true);
+});
+
 test('lists that are just being read stay', async () => {
   const { gc, lists } = await host();
   await age(40, lists);
