@@ -24,6 +24,8 @@ export interface Demand {
   cpus: number;
   memoryMiB: number;
   diskMiB: number;
+  /** At the least: a host whose filesystem has results in the swap makes it larger. Absent in older histories. */
+  swapMiB?: number;
   /** A host that had its try: it takes the build again only where no other host does. */
   avoid?: string;
 }

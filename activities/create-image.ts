@@ -19,7 +19,6 @@ export function createImage(needs: Needs): HostActivities['createImage'] {
       const scratch = await createScratch(needs.directories.scratch, lease.id);
       const { diskMiB } = request.resources;
       const swapMiB = swapSize(request, filesystemOf(needs, request));
-      await needs.disks.admit(needs.directories.scratch, { diskMiB, swapMiB });
       await needs.disks.give(scratch, { diskMiB, swapMiB }, signal);
     }),
   );

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { admit, type ScratchFolder } from '../host/scratch.ts';
 import { createSparseFile } from './sparse-file.ts';
 
@@ -22,7 +23,7 @@ export interface DiskSizes {
  */
 export interface DiskPlaces {
   /**
-   * Refuses early what cannot be given. Reserves nothing.
+   * Refuses a claim whose disks cannot be given here. Reserves nothing.
    * @param root existing folder of all scratch folders
    * @throws SlipwayFailure ScratchFull where there is no room now, NoHostAvailable where there never is
    */
@@ -48,7 +49,8 @@ export interface DiskPlaces {
 export const diskFiles: DiskPlaces = {
   // A guest may fill both, so that there must be room for all of them.
   admit: (root, { diskMiB, swapMiB = 0 }) => admit(root, (diskMiB + swapMiB) * MIB),
-  async give({ disk, swap }, { diskMiB, swapMiB }) {
+  async give({ folder, disk, swap }, { diskMiB, swapMiB }) {
+    await admit(dirname(folder), (diskMiB + swapMiB) * MIB);
     await createSparseFile(disk, diskMiB);
     await createSparseFile(swap, swapMiB);
     return { disk, swap };

@@ -70,8 +70,8 @@ async function inRounds(inputs: ResolvedInputs, progress: BuildProgress): Promis
 }
 
 function demandOf({ architecture, vm, resources }: BuildRequest): Demand {
-  const { cpus, memoryMiB, diskMiB } = resources;
-  return { architecture, ...vm, cpus, memoryMiB, diskMiB };
+  const { cpus, memoryMiB, diskMiB, swapMiB } = resources;
+  return { architecture, ...vm, cpus, memoryMiB, diskMiB, swapMiB };
 }
 
 /** All rounds are used up: what was lost in the last one stands for all of them. */

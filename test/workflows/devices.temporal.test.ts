@@ -82,17 +82,25 @@ test('a second build waits for the devices of a first one, and gets them when th
   await expect(second.result()).rejects.toThrow();
 });
 
-test('a build that is larger than all devices is not taken, and the waiting says why', async () => {
-  const { start, pairs } = await hostWithDevices(1, {});
-  await start();
-  const resources = { cpus: 1, memoryMiB: 256, diskMiB: 64, swapMiB: 16 };
-  const build = await startBuild(environment.client, requestFor('large', { resources }), onTestFinished);
-  const { waiting } = await statusWhere(build, (status) => status.waiting !== undefined);
-  expect(waiting).toMatchObject({
-    type: 'NoHostAvailable',
-    message: expect.stringContaining(`${pairs[0]?.disk} has 32 MiB, 64 MiB are wanted`),
-  });
-});
+test.each([
+  ['disk', { diskMiB: 64, swapMiB: 16 }, '32 MiB, 64 MiB are wanted'],
+  ['swap', { diskMiB: 32, swapMiB: 17 }, '16 MiB, 17 MiB are wanted'],
+] as const)(
+  'a build whose %s is larger than all devices is not taken, and the waiting says why',
+  async (which, sizes, has) => {
+    const { start, pairs, leftOvers } = await hostWithDevices(1, {});
+    await start();
+    const resources = { cpus: 1, memoryMiB: 256, ...sizes };
+    const request = requestFor(`large-${which}`, { resources });
+    const build = await startBuild(environment.client, request, onTestFinished);
+    const { waiting } = await statusWhere(build, (status) => status.waiting !== undefined);
+    expect(waiting).toMatchObject({
+      type: 'NoHostAvailable',
+      message: expect.stringContaining(`${pairs[0]?.[which]} has ${has}`),
+    });
+    expect(await leftOvers()).toEqual({ leases: [], scratch: [] });
+  },
+);
 
 test('devices that are not wiped do for one build; the next is told what to do', async () => {
   const { start, pairs, leftOvers } = await hostWithDevices(1, PACKAGE, false);
