@@ -7,9 +7,9 @@ import { preinstall } from '../../../recipes/debian/build-root/preinstall.ts';
 import { debianRecipe } from '../../../recipes/debian/recipe.ts';
 import type { BuildPlan } from '../../../recipes/recipe.ts';
 import { readParagraphs } from '../../../repositories/deb822.ts';
+import { type BuildInputs, helloInputs } from '../../support/build-inputs.ts';
 import { runInChroot } from '../../support/chroot.ts';
 import { buildDeb } from '../../support/deb.ts';
-import { type HelloInputs, helloInputs } from '../../support/hello-inputs.ts';
 
 const MINUTES = 60_000;
 
@@ -22,7 +22,7 @@ const IDENTITY = '${Package}=${Version}:${Architecture}';
 describe('the build root of hello', () => {
   let folder: string;
   let tree: string;
-  let inputs: HelloInputs;
+  let inputs: BuildInputs;
   let plan: BuildPlan;
 
   beforeAll(async () => {
@@ -30,7 +30,7 @@ describe('the build root of hello', () => {
     tree = join(folder, 'tree');
     await mkdir(tree);
     inputs = await helloInputs(['any', 'all', 'source']);
-    plan = debianRecipe.plan(inputs.request, inputs.lock);
+    plan = inputs.plan;
     await preinstall({
       tree,
       packages: [...inputs.packages, await probe(), await diverter()],
