@@ -7,39 +7,9 @@ import { ext4 } from '../../images/ext4.ts';
 import type { Filesystem } from '../../images/filesystem.ts';
 import { filesystems } from '../../images/filesystems.ts';
 import { fillDisk } from '../../images/fill.ts';
-import type { Artifact } from '../../schema/result.ts';
 import { busyboxTree, NONCE, runBusyboxGuest, shell } from '../support/busybox-guest.ts';
+import { RESULT_FILES, RESULTS, sum } from '../support/odd-results.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-
-/** Files of every kind that a filesystem keeps in a way of its own, and their SHA-256 as the guest sees them. */
-const RESULTS = `
-set -e
-cd /out
-: > empty
-echo tiny > tiny
-printf %512s x > unit
-mkdir -p folder/deeper
-head -c 3000 /dev/urandom > folder/deeper/inline-or-not
-head -c 5000003 /dev/urandom > large
-yes compressible | head -c 3000000 > compressible
-dd if=/dev/urandom of=sparse bs=1000 count=1 seek=3000 status=none
-dd if=/dev/urandom of=sparse bs=700 count=3 seek=5 conv=notrunc status=none
-truncate -s 5000001 sparse
-truncate -s 70000 hole
-for i in $(seq 30); do
-  dd if=/dev/urandom bs=4096 count=1 status=none >> fragmented
-  dd if=/dev/urandom bs=4096 count=1 status=none >> other
-  sync
-done
-rm other
-fallocate -l 100000 reserved 2>/dev/null || :
-head -c 10 /dev/urandom > grown && fallocate -l 300000 grown 2>/dev/null || :
-ln large folder/twin
-ln -s ../tiny folder/link
-for i in $(seq 40); do echo $i > folder/small-$i; done
-head -c 100000 /dev/urandom > late
-find . -type f ! -name sums -exec sha256sum {} + > sums
-`;
 
 const context = { signal: AbortSignal.timeout(600_000), report: () => undefined };
 
@@ -79,7 +49,7 @@ test.each(all)('results on %s are what the guest wrote, to the byte', async (_, 
     ...{ limits: { bytes: 1e8, files: 1000 }, ...context },
   });
   const sums = (await readFile(join(into, 'sums'), 'utf8')).trimEnd().split('\n').sort();
-  expect(sums.length).toBe(53);
+  expect(sums.length).toBe(RESULT_FILES);
   const files = artifacts.filter(({ kind, path }) => kind === 'file' && path !== 'sums');
   expect(files.map(sum).sort()).toEqual(sums);
   const extents = said.letterBox?.list.toString().matchAll(/^E (\w+)/gm) ?? [];
@@ -95,7 +65,3 @@ test.each(all.filter(([what]) => /^(ext4|btrfs)$/.test(what)))(
     expect(letterBox?.header).toMatchObject({ result: 'disk-full', exit: '0', length: '0' });
   },
 );
-
-function sum({ path, sha256 }: Artifact): string {
-  return `${sha256}  ./${path}`;
-}

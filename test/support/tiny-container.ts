@@ -13,12 +13,14 @@ export interface TinyContainer extends TinyGuest {
   spec?: Partial<GuestSpec>;
   /** Fills the build root further. */
   fill?(tree: string): Promise<void>;
+  /** In the place of an ext4 disk with the build root. */
+  makeDisk?(disk: string, swap: string): Promise<void>;
 }
 
 /** As `tinyGuest`, without a kernel: for a container. */
 export async function tinyContainer(
   folder: string,
-  { script, user, limits, spec: more, fill }: TinyContainer,
+  { script, user, limits, spec: more, fill, makeDisk }: TinyContainer,
 ): Promise<GuestSpec> {
   const path = (name: string) => join(folder, name);
   const nonce = randomBytes(16).toString('hex');
@@ -33,9 +35,12 @@ export async function tinyContainer(
   };
   await createSparseFile(spec.disk, 32);
   await createSparseFile(spec.swap, 16);
-  await busyboxTree(path('tree'));
-  await fill?.(path('tree'));
-  await ext4.copyIn(spec.disk, path('tree'), { signal: AbortSignal.timeout(60_000), report: () => {} });
+  if (makeDisk !== undefined) await makeDisk(spec.disk, spec.swap);
+  else {
+    await busyboxTree(path('tree'));
+    await fill?.(path('tree'));
+    await ext4.copyIn(spec.disk, path('tree'), { signal: AbortSignal.timeout(60_000), report: () => {} });
+  }
   await toolkitInitramfs({ filesystemModules: [], into: path('toolkit') });
   await bootInitramfs({ spec, toolkit: path('toolkit'), into: spec.initramfs });
   return spec;
