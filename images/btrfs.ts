@@ -1,8 +1,9 @@
 import { basename, dirname, resolve } from 'node:path';
 import type { StepContext } from '../host/progress.ts';
 import { run } from '../host/run.ts';
+import type { SlipwayFailure } from '../schema/failures.ts';
 import type { CopyInFilesystem } from './filesystem.ts';
-import { mkfs } from './mkfs.ts';
+import { mkfs, treeTooLarge } from './mkfs.ts';
 import { lookAtDisk, type RawDisk, refuseNoFolder } from './raw-disk.ts';
 import { type TreeSize, treeSize } from './tree-size.ts';
 
@@ -28,6 +29,8 @@ export const btrfs: CopyInFilesystem = {
     const size = await treeSize(tree, context.signal);
     context.report({ what: 'btrfs', done: 0, total: size.bytes, unit: 'bytes' });
     await makeFilesystem(raw, { path: resolve(tree), size }, context);
+    const { bytes } = await lookAtDisk(disk);
+    if (bytes > raw.bytes) throw grown(raw, size, bytes);
     context.report({ what: 'btrfs', done: size.bytes, total: size.bytes, unit: 'bytes' });
   },
   canCopyIn: hasNoDeviceNode,
@@ -65,6 +68,11 @@ function leastFor(tree: TreeSize | undefined, said: string): number {
   const empty = bytes === undefined ? LEAST_MIB : Math.ceil(Number(bytes) / MIB);
   if (tree === undefined) return empty;
   return empty + Math.ceil((1.2 * (tree.bytes + tree.inodes * 4096)) / MIB);
+}
+
+/** mkfs.btrfs makes a file larger where the tree does not fit. */
+function grown(disk: RawDisk, tree: TreeSize, bytes: number): SlipwayFailure {
+  return treeTooLarge(disk, tree, Math.ceil(bytes / MIB));
 }
 
 /** mkfs.btrfs 6.2 makes every device node one of the device 0:0. */

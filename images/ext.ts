@@ -84,8 +84,13 @@ async function makeFilesystem(
       ],
       run: {
         cwd: dirname(disk.path),
-        // The host's mke2fs.conf has no say. A fixed clock makes the times of the filesystem itself reproducible.
-        env: { MKE2FS_CONFIG: '/dev/null', E2FSPROGS_FAKE_TIME: '1', E2FSPROGS_UNDO_DIR: 'none' },
+        // The host's mke2fs.conf has no say, but what mke2fs does where there is none: an empty one would have the plain
+        // attempt make an ext2 that drops capabilities. A fixed clock makes the times of the filesystem reproducible.
+        env: {
+          MKE2FS_CONFIG: '/nonexistent/mke2fs.conf',
+          E2FSPROGS_FAKE_TIME: '1',
+          E2FSPROGS_UNDO_DIR: 'none',
+        },
       },
       tooSmall:
         /Could not allocate|No free space in|too big for a\s+filesystem|not enough space|too small|apparently zero/i,

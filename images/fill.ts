@@ -1,6 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { StepContext } from '../host/progress.ts';
+import { asScratchFull } from '../host/scratch.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import { copyTree } from './copy-tree.ts';
 import type { Filesystem, FillWay } from './filesystem.ts';
@@ -39,7 +40,9 @@ export async function fillDisk(fill: Fill, unpack: Unpack): Promise<void> {
   if (way === 'mount' || filesystem.copyIn === undefined) {
     await throughMount(fill, tree, unpack);
   } else {
-    await unpack(tree, context);
+    await unpack(tree, context).catch((error: unknown) => {
+      throw asScratchFull(error, dirname(tree));
+    });
     if (await canCopyIn(filesystem, tree, context)) await filesystem.copyIn(disk, tree, context);
     else await copyThroughMount(fill);
   }
@@ -70,7 +73,7 @@ async function throughMount(fill: Fill, at: string, unpack: Unpack): Promise<voi
   } catch (error) {
     const failure = endedTooEarly(mounted, error) ?? (await asDiskFull(error, fill, dirname(at)));
     // What stays all the same is found and told by whoever deletes the scratch folder; this says why it came to that.
-    await mounted.release().catch(() => undefined);
+    await mounted.release(2000).catch(() => undefined);
     context.signal.throwIfAborted();
     throw failure;
   }

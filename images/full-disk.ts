@@ -37,10 +37,14 @@ export async function asDiskFull(
 
 function isFull(error: unknown, scratch: string): boolean {
   const typed = asScratchFull(error, scratch);
-  return typed instanceof SlipwayFailure && typed.type === 'ScratchFull';
+  if (typed instanceof SlipwayFailure && typed.type === 'ScratchFull') return true;
+  return /No space left on device|Disk quota exceeded/.test(saidBy(error));
 }
 
 function isBroken(error: unknown): boolean {
-  const said = error instanceof CommandFailed ? error.stderr : error instanceof Error ? error.message : '';
-  return /Input\/output error|Read-only file system|EIO|EROFS/.test(said);
+  return /Input\/output error|Read-only file system|EIO|EROFS/.test(saidBy(error));
+}
+
+function saidBy(error: unknown): string {
+  return error instanceof CommandFailed ? error.stderr : error instanceof Error ? error.message : '';
 }

@@ -62,18 +62,34 @@ function explain(error: CommandFailed, of: Mkfs): unknown {
     const message = `the host has no room for what the disk of the guest holds: ${error.message}`;
     return new SlipwayFailure('ScratchFull', message, { cause: error });
   }
-  return of.tooSmall.test(said) ? diskFull(error, of) : undefined;
+  return of.disk.bytes < MIB || of.tooSmall.test(said) ? diskFull(error, of) : undefined;
 }
 
 function diskFull(error: CommandFailed, of: Mkfs): SlipwayFailure {
-  const on = `on a disk of ${Math.floor(of.disk.bytes / MIB)} MiB`;
-  const { tree } = of;
-  const message =
-    tree === undefined
-      ? `${of.filesystem} cannot be made ${on}: it is too small`
-      : `the build root does not fit: ${Math.ceil(tree.bytes / MIB)} MiB in ${tree.inodes} files ${on}`;
-  const advice = `Raise resources.diskMiB to ${of.leastMiB(error)} at the least, and by what the build itself needs.`;
-  return new SlipwayFailure('DiskFull', message, { advice, cause: error });
+  const { tree, disk, filesystem } = of;
+  if (tree !== undefined) return treeTooLarge(disk, tree, of.leastMiB(error), error);
+  const message = `${filesystem} cannot be made on a disk of ${mib(disk)} MiB: it is too small`;
+  return new SlipwayFailure('DiskFull', message, { advice: advice(of.leastMiB(error)), cause: error });
+}
+
+/** @param leastMiB of a disk that would do */
+export function treeTooLarge(
+  disk: RawDisk,
+  tree: TreeSize,
+  leastMiB: number,
+  cause?: unknown,
+): SlipwayFailure {
+  const size = `${Math.ceil(tree.bytes / MIB)} MiB in ${tree.inodes} files`;
+  const message = `the build root does not fit: ${size} on a disk of ${mib(disk)} MiB`;
+  return new SlipwayFailure('DiskFull', message, { advice: advice(leastMiB), cause });
+}
+
+function advice(leastMiB: number): string {
+  return `Raise resources.diskMiB to ${leastMiB} at the least, and by what the build itself needs.`;
+}
+
+function mib({ bytes }: RawDisk): number {
+  return Math.floor(bytes / MIB);
 }
 
 function refused(cause: CommandFailed, { filesystem }: Mkfs): SlipwayFailure {

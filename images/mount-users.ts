@@ -1,11 +1,26 @@
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { deviceNumber } from '../host/device-number.ts';
-import { allMounts, processIds } from './mount-table.ts';
+import { allMounts, type Mount, processIds } from './mount-table.ts';
 
 /** Numbers (`<major>:<minor>`) by which files of what is mounted from a device are known. */
 export async function numbersOf(device: { device: string; number: string }): Promise<Set<string>> {
-  const mounts = (await allMounts()).filter(({ source }) => source === device.device);
-  return new Set([device.number, ...mounts.map(({ number }) => number)]);
+  const numbers = new Set([device.number]);
+  for (const mount of await allMounts()) {
+    if (mount.source !== device.device) continue;
+    for (const number of await numbersOfMount(mount)) numbers.add(number);
+  }
+  return numbers;
+}
+
+/** That of the mount, and that of its files: with btrfs these are two, and neither is the device's. */
+export async function numbersOfMount({ pid, point, number }: Mount): Promise<Set<string>> {
+  const stats = await stat(`/proc/${pid}/root${point}`, { bigint: true }).catch(() => undefined);
+  return new Set(stats === undefined ? [number] : [number, numberOf(stats.dev)]);
+}
+
+function numberOf(device: bigint): string {
+  const { major, minor } = deviceNumber(device);
+  return `${major}:${minor}`;
 }
 
 /**
@@ -49,9 +64,7 @@ async function isThere(link: string, numbers: ReadonlySet<string>): Promise<bool
   const target = await readlink(link).catch(() => '');
   if (!target.startsWith('/')) return false;
   const stats = await stat(link, { bigint: true }).catch(() => undefined);
-  if (stats === undefined) return false;
-  const { major, minor } = deviceNumber(stats.dev);
-  return numbers.has(`${major}:${minor}`);
+  return stats !== undefined && numbers.has(numberOf(stats.dev));
 }
 
 async function named(pid: number): Promise<string> {

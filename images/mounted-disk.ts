@@ -6,7 +6,7 @@ import type { Filesystem } from './filesystem.ts';
 import { MountHolder } from './mount-holder.ts';
 import { mountOptionsOnHost } from './mount-options.ts';
 import { mountsOf } from './mount-table.ts';
-import { usersOfMount } from './mount-users.ts';
+import { numbersOfMount, usersOfMount } from './mount-users.ts';
 import { lookAtDisk } from './raw-disk.ts';
 import { mountLock, undoMounts } from './undo-mounts.ts';
 
@@ -29,9 +29,10 @@ export interface MountedDisk {
   unmount(): Promise<void>;
   /**
    * Sees to it that nothing of it is left, whatever became of it: unmounted or not. To be called in any case.
+   * @param patience milliseconds to wait for what stays
    * @throws SlipwayFailure HostUnfit that says what is left and who uses it
    */
-  release(): Promise<void>;
+  release(patience?: number): Promise<void>;
 }
 
 export interface MountDisk {
@@ -62,8 +63,8 @@ export async function mountDisk({ filesystem, disk, signal, ...where }: MountDis
     disk: raw.path,
     at,
   });
-  const release = async () => {
-    await undoMounts(folder);
+  const release = async (patience?: number) => {
+    await undoMounts(folder, patience);
     await holder.end();
   };
   try {
@@ -110,7 +111,7 @@ async function mountedAt(holder: MountHolder, at: string) {
 
 async function stillMounted(holder: MountHolder, at: string, complaint: string): Promise<SlipwayFailure> {
   const mount = await mountedAt(holder, at);
-  const users = mount === undefined ? [] : await usersOfMount(new Set([mount.number]), holder.pid);
+  const users = mount === undefined ? [] : await usersOfMount(await numbersOfMount(mount), holder.pid);
   const by = users.length === 0 ? 'nobody is to be seen that uses it' : users.join('; ');
   return unfit(`the disk of the guest cannot be unmounted: ${complaint}: ${by}`, users);
 }

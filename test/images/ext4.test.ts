@@ -14,7 +14,13 @@ import { scratch } from '../support/scratch.ts';
 const CHILD = fileURLToPath(new URL('failing-child.ts', import.meta.url));
 const context = () => ({ signal: new AbortController().signal, report: () => {} });
 
-filesystemContract(ext4);
+filesystemContract({
+  filesystem: ext4,
+  program: 'mke2fs',
+  refusable: ['-E', '-O'],
+  sizeMiB: 64,
+  emptyMiB: 16,
+});
 
 describe('ext4', () => {
   it('is sound, without journal, checksums, inline data and reserved blocks', async () => {
