@@ -33,7 +33,8 @@ function unknownFields(
   path: readonly PropertyKey[],
   validKeys: (path: readonly PropertyKey[]) => string[],
 ): string[] {
-  const valid = validKeys(path);
+  // Another kind of recipe may have one of them: that it is valid there does not help here.
+  const valid = validKeys(path).filter((key) => !keys.includes(key));
   const known = valid.length === 0 ? '' : `; valid here: ${valid.join(', ')}`;
   return keys.map((key) => `${joinPath([...path, key])}: unknown field${known}`);
 }

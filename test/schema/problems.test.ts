@@ -50,6 +50,12 @@ it('names the kinds of recipe that there are', () => {
   ]);
 });
 
+it('of a field that only another kind of recipe has does not say that it is valid', () => {
+  const [said] = problemsOf({ recipe: { kind: 'script', name: 'foo', script: 'true', options: {} } });
+  expect(said).toMatch(/^recipe\.options: unknown field; valid here: /);
+  expect(said?.replace(/^.*valid here: /, '').split(', ')).not.toContain('options');
+});
+
 it('refuses a VM type that can never give the demanded isolation', () => {
   expect(problemsOf({ recipe, vm: { type: 'qemu', isolation: 'secure' } })).toEqual([
     expect.stringMatching(/^vm\.type: is qemu, whose isolation is emulated: less than the demanded secure/),
