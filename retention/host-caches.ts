@@ -1,12 +1,11 @@
-import { mkdir, rename, rm, unlink } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { ignoreMissing } from '../host/atomic-file.ts';
 import { withFileLock } from '../host/file-lock.ts';
-import { type AllLeases, type LeaseRecord, readLeases } from '../host/lease-record.ts';
-import type { Digest } from '../schema/digest.ts';
+import { readLeases } from '../host/lease-record.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import { LEAST_GRACE } from './gc.ts';
 import { type CacheEntry, cacheEntries, lastUse } from './host-entries.ts';
+import { type InputsOf, LeaseUse, type LeftEntry } from './lease-use.ts';
 
 /** What may go of a host's caches. */
 export interface CacheRules {
@@ -19,8 +18,7 @@ export interface CacheRules {
 export interface HostGcOptions {
   directories: { state: string; cache: string };
   rules: CacheRules;
-  /** The inputs of builds that have a place on this host. @throws where it cannot be told */
-  inputsOf(leases: readonly LeaseRecord[]): Promise<Iterable<Digest>>;
+  inputsOf: InputsOf;
   /** Deletes nothing. */
   dryRun: boolean;
 }
@@ -29,14 +27,11 @@ export interface HostCollected {
   dryRun: boolean;
   removed: CacheEntry[];
   kept: { entries: number; bytes: number };
-  /** What would have gone, and why it did not. */
-  left: { entry: CacheEntry; reason: string }[];
+  left: LeftEntry[];
 }
 
 /** A partial download that nobody has added to for so long is not gone on with. */
 const PARTIAL_SECONDS = 86_400;
-/** Deleted while no build can begin here: a claim waits five seconds for its turn. */
-const BATCH = 500;
 const LOCK_SECONDS = 60;
 const PROBE_SECONDS = 1;
 
@@ -57,7 +52,7 @@ export async function collectCaches(options: HostGcOptions): Promise<HostCollect
   }
   const leases = new LeaseUse(join(directories.state, 'leases'), options.inputsOf);
   const entries = await cacheEntries(directories.cache);
-  const left: HostCollected['left'] = [];
+  const left: LeftEntry[] = [];
   const chosen = chooseEntries(await leases.withoutUsed(entries, left), entries, rules, Date.now());
   const removed: CacheEntry[] = [];
   const of = (...kinds: CacheEntry['kind'][]) => chosen.filter(({ kind }) => kinds.includes(kind));
@@ -96,84 +91,12 @@ export function chooseEntries(
   return [...old, ...tooMuch];
 }
 
-/** Which inputs the builds on this host use, asked once for each lease. */
-class LeaseUse {
-  readonly #directory: string;
-  readonly #inputsOf: HostGcOptions['inputsOf'];
-  readonly #asked = new Set<string>();
-  readonly #used = new Set<Digest>();
-  /** Why it cannot be told. */
-  #unknown: string | undefined;
-
-  constructor(directory: string, inputsOf: HostGcOptions['inputsOf']) {
-    this.#directory = directory;
-    this.#inputsOf = inputsOf;
-  }
-
-  /** All but the inputs in use. */
-  async withoutUsed(entries: readonly CacheEntry[], left: HostCollected['left']): Promise<CacheEntry[]> {
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    await this.#ask(await readLeases(this.#directory));
-    const reason = this.#unknown;
-    if (reason === undefined) {
-      return entries.filter(({ digest }) => digest === undefined || !this.#used.has(digest));
-    }
-    for (const entry of entries) if (entry.kind === 'input') left.push({ entry, reason });
-    return entries.filter(({ kind }) => kind !== 'input');
-  }
-
-  async removeInputs(entries: readonly CacheEntry[], removed: CacheEntry[], left: HostCollected['left']) {
-    for (let rest = [...entries]; rest.length > 0; ) {
-      const done = await withFileLock(join(this.#directory, '.lock'), LOCK_SECONDS, async () => {
-        const leases = await readLeases(this.#directory);
-        if (!this.#knowsAll(leases)) return leases;
-        for (const entry of rest.slice(0, BATCH)) {
-          if (await removeUnlessUsed(entry)) removed.push(entry);
-        }
-        return undefined;
-      });
-      if (done === undefined) {
-        rest = rest.slice(BATCH);
-      } else {
-        // A build has come since: its inputs are asked for without holding up others.
-        await this.#ask(done);
-        rest = await this.withoutUsed(rest, left);
-      }
-    }
-  }
-
-  #knowsAll({ leases, corrupt }: AllLeases): boolean {
-    return corrupt.length === 0 && leases.every(({ id }) => this.#asked.has(id));
-  }
-
-  async #ask({ leases, corrupt }: AllLeases): Promise<void> {
-    const [damaged] = corrupt;
-    if (damaged !== undefined) {
-      this.#unknown = `${damaged.path} is damaged: nobody knows which build it stands for`;
-      return;
-    }
-    const fresh = leases.filter(({ id }) => !this.#asked.has(id));
-    try {
-      if (fresh.length > 0) for (const digest of await this.#inputsOf(fresh)) this.#used.add(digest);
-      for (const { id } of fresh) this.#asked.add(id);
-    } catch (error) {
-      this.#unknown = `a build runs here, and which inputs it uses cannot be told: ${(error as Error).message}`;
-    }
-  }
-}
-
-async function removeUnlessUsed(entry: CacheEntry): Promise<boolean> {
-  if ((await lastUse(entry)) > entry.usedAt) return false;
-  await unlink(entry.path).catch(ignoreMissing);
-  return true;
-}
-
 /** A build or a probe that has found such a folder reads in it without any lock: so only where there is none. */
 async function removeUnpacked(
   { state }: HostGcOptions['directories'],
   entries: readonly CacheEntry[],
   removed: CacheEntry[],
-  left: HostCollected['left'],
+  left: LeftEntry[],
 ): Promise<void> {
   if (entries.length === 0) return;
   const leaseFolder = join(state, 'leases');
@@ -205,7 +128,7 @@ async function removeUnpacked(
 async function removeLists(
   entries: readonly CacheEntry[],
   removed: CacheEntry[],
-  left: HostCollected['left'],
+  left: LeftEntry[],
 ): Promise<void> {
   for (const entry of entries) {
     try {
