@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ScriptSource } from '../recipes/script/schema.ts';
-import { ISOLATIONS, VmType } from '../schema/request.ts';
+import { FilesystemName, ISOLATIONS, VmType } from '../schema/request.ts';
 import { parseMiB } from '../schema/size.ts';
 import {
   addDebianOptions,
@@ -22,6 +22,7 @@ export interface RequestOptions extends DebianBuildOptions, ScriptBuildOptions {
   memory?: number;
   disk?: number;
   swap?: number;
+  filesystem?: FilesystemName;
   isolation?: (typeof ISOLATIONS)[number];
   vm?: VmType;
   timeout?: number;
@@ -43,6 +44,12 @@ export function addRequestOptions(command: Command): Command {
     .option('--memory <size>', 'memory of the guest, for instance "4 GiB"', size)
     .option('--disk <size>', 'disk of the guest', size)
     .option('--swap <size>', 'swap of the guest', size)
+    .addOption(
+      new Option(
+        '--filesystem <name>',
+        'filesystem of its disk (default: that of the host’s configuration)',
+      ).choices(FilesystemName.options),
+    )
     .addOption(new Option('--isolation <least>', 'least isolation that is accepted').choices(ISOLATIONS))
     .addOption(new Option('--vm <type>', 'one VM type and no other').choices(VmType.options));
   addDebianOptions(command);
@@ -99,6 +106,7 @@ export async function requestFrom(options: RequestOptions, uploads: Uploads): Pr
       memoryMiB: options.memory,
       diskMiB: options.disk,
       swapMiB: options.swap,
+      filesystem: options.filesystem,
     },
     limits: {
       totalSeconds: options.timeout,

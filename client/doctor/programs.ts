@@ -3,7 +3,7 @@ import { CommandFailed, run } from '../../host/run.ts';
 import { kernelArchitecture, offeredArchitectures } from '../../vm/architectures.ts';
 import { MACHINES } from '../../vm/qemu/machines.ts';
 import type { Configuration } from '../../workers/configuration.ts';
-import { type Finding, failed, ok } from './check.ts';
+import { type Finding, failed, ok, warning } from './check.ts';
 
 /** Programs that every worker runs, how to ask each for its version, and the Debian package that has it. */
 const PROGRAMS: readonly { argv: [string, ...string[]]; package: string }[] = [
@@ -20,12 +20,19 @@ const PROGRAMS: readonly { argv: [string, ...string[]]; package: string }[] = [
   { argv: ['zstd', '--version'], package: 'zstd' },
 ];
 
+/** Without one a host builds all the same, but not on its filesystem. */
+const MKFS: typeof PROGRAMS = [
+  { argv: ['mkfs.xfs', '-V'], package: 'xfsprogs' },
+  { argv: ['mkfs.btrfs', '--version'], package: 'btrfs-progs' },
+];
+
 export async function checkPrograms({ vm }: Pick<Configuration, 'vm'>): Promise<Finding[]> {
   const kernels = new Set(offeredArchitectures(vm).map(kernelArchitecture));
   const qemu = [...kernels].map((each) => MACHINES[each]);
   const found = await Promise.all([
     ...qemu.map((each) => checkProgram({ argv: [each.program, '--version'], package: each.package })),
     ...PROGRAMS.map(checkProgram),
+    ...MKFS.map(checkMkfs),
   ]);
   return [...found, await checkBusybox()];
 }
@@ -42,6 +49,13 @@ async function checkProgram({ argv, package: from }: (typeof PROGRAMS)[number]):
       error.code === 'ENOENT' ? 'is not installed' : `does not run: ${error.message.split('\n')[0]}`;
     return failed(name, reason, `apt-get install ${from}`);
   }
+}
+
+async function checkMkfs(program: (typeof MKFS)[number]): Promise<Finding> {
+  const found = await checkProgram(program);
+  if (found.state !== 'failed') return found;
+  const { name, what, advice = '' } = found;
+  return warning(name, `${what}: builds that ask for it fail here`, advice);
 }
 
 async function checkBusybox(): Promise<Finding> {

@@ -54,6 +54,14 @@ describe('programs', () => {
     });
   });
 
+  it('of a filesystem that only some builds ask for are a warning', async () => {
+    const found = await programs({ missing: ['mkfs.xfs'] });
+    expect(found.find(({ name }) => name === 'mkfs.xfs')).toEqual({
+      ...{ name: 'mkfs.xfs', state: 'warning', advice: 'apt-get install xfsprogs' },
+      what: 'is not installed: builds that ask for it fail here',
+    });
+  });
+
   it('include a busybox that needs no library', async () => {
     const { busybox } = bad(await programs({ dynamic: ['busybox'] }));
     expect(busybox?.what).toMatch(/busybox is not static$/);

@@ -30,6 +30,7 @@ it('says nothing but the source where nothing is asked for: defaults are the sch
 it('has an option for each part of a request', async () => {
   const line = [
     ...['--cpus', '4', '--memory', '4 GiB', '--disk', '20GiB', '--swap', '512 MiB'],
+    ...['--filesystem', 'xfs'],
     ...['--jobs', '3', '--build-option', 'nocheck', '--build-option', 'nodoc', '--profile', 'stage1'],
     ...['--parts', 'any, source', '--extra-package', 'ccache', '--isolation', 'secure', '--vm', 'kvm'],
     ...[
@@ -79,7 +80,7 @@ it('has an option for each part of a request', async () => {
       },
     ],
     vm: { isolation: 'secure', type: 'kvm' },
-    resources: { cpus: 4, memoryMiB: 4096, diskMiB: 20_480, swapMiB: 512 },
+    resources: { cpus: 4, memoryMiB: 4096, diskMiB: 20_480, swapMiB: 512, filesystem: 'xfs' },
     limits: {
       ...{ totalSeconds: 7200, bootSeconds: 30, heartbeatSeconds: 60, logSilenceSeconds: 600 },
       ...{ logMiB: 1024, artifactsMiB: 2048, artifactFiles: 20 },

@@ -23,7 +23,7 @@ export const DisksConfiguration = z.strictObject({
     .enum(FILL_WAYS)
     .optional()
     .describe(
-      'How a disk is filled: copyin, mkfs takes the build root from a folder; mount, it is unpacked through a loop device and a mount. Default: copyin where the filesystem can',
+      'How a disk is filled: copyin, mkfs takes the build root from a folder; mount, it is unpacked through a loop device and a mount. Default: copyin where the filesystem can (not xfs; btrfs unless there are device nodes), mount elsewhere, whatever is said here',
     ),
   devices: z
     .array(DevicePair)
