@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ScriptSource } from '../recipes/script/schema.ts';
-import { FilesystemName, ISOLATIONS, VmType } from '../schema/request.ts';
+import { Architecture, FilesystemName, ISOLATIONS, VmType } from '../schema/request.ts';
 import { parseMiB } from '../schema/size.ts';
 import {
   addDebianOptions,
@@ -23,6 +23,7 @@ export interface RequestOptions extends DebianBuildOptions, ScriptBuildOptions {
   disk?: number;
   swap?: number;
   filesystem?: FilesystemName;
+  architecture?: Architecture;
   isolation?: (typeof ISOLATIONS)[number];
   vm?: VmType;
   timeout?: number;
@@ -40,6 +41,11 @@ export interface RequestOptions extends DebianBuildOptions, ScriptBuildOptions {
 export function addRequestOptions(command: Command): Command {
   command
     .optionsGroup('The guest:')
+    .addOption(
+      new Option('--architecture <name>', 'architecture of the build root (default: amd64)').choices(
+        Architecture.options,
+      ),
+    )
     .option('--cpus <n>', 'CPUs of the guest', whole)
     .option('--memory <size>', 'memory of the guest, for instance "4 GiB"', size)
     .option('--disk <size>', 'disk of the guest', size)
@@ -100,6 +106,7 @@ export async function requestFrom(options: RequestOptions, uploads: Uploads): Pr
         ? await scriptRecipeFrom(options, uploads.sources)
         : debianRecipeFrom(options, uploads),
     repositories: options.repository?.map((line) => repository(line, uploads.keyring)),
+    architecture: options.architecture,
     vm: { isolation: options.isolation, type: options.vm },
     resources: {
       cpus: options.cpus,

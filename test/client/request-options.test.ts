@@ -30,7 +30,7 @@ it('says nothing but the source where nothing is asked for: defaults are the sch
 it('has an option for each part of a request', async () => {
   const line = [
     ...['--cpus', '4', '--memory', '4 GiB', '--disk', '20GiB', '--swap', '512 MiB'],
-    ...['--filesystem', 'xfs'],
+    ...['--filesystem', 'xfs', '--architecture', 'arm64'],
     ...['--jobs', '3', '--build-option', 'nocheck', '--build-option', 'nodoc', '--profile', 'stage1'],
     ...['--parts', 'any, source', '--extra-package', 'ccache', '--isolation', 'secure', '--vm', 'kvm'],
     ...[
@@ -79,6 +79,7 @@ it('has an option for each part of a request', async () => {
         keyring: DIGEST,
       },
     ],
+    architecture: 'arm64',
     vm: { isolation: 'secure', type: 'kvm' },
     resources: { cpus: 4, memoryMiB: 4096, diskMiB: 20_480, swapMiB: 512, filesystem: 'xfs' },
     limits: {
