@@ -1,4 +1,4 @@
-/** `npm run bench [-- PACKAGE] [--json]`: what slipway adds to a build, as a table or as JSON; the JSON is also kept. */
+/** `npm run bench [-- PACKAGE] [--vm TYPE] [--json]`: what slipway adds to a build, as a table or as JSON; the JSON is also kept. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,13 +10,16 @@ import { machine } from './machine.ts';
 import { buildThroughService, overhead } from './service.ts';
 import { table } from './table.ts';
 
-const { values, positionals } = parseArgs({ options: { json: { type: 'boolean' } }, allowPositionals: true });
+const { values, positionals } = parseArgs({
+  options: { json: { type: 'boolean' }, vm: { type: 'string' } },
+  allowPositionals: true,
+});
 const source = positionals[0] ?? 'hello';
 const configuration = await loadConfiguration();
 const folder = await mkdtemp(join(tmpdir(), 'slipway-bench-'));
 try {
   process.stderr.write(`${source} through the service …\n`);
-  const result = await buildThroughService(source, folder);
+  const result = await buildThroughService(source, folder, values.vm);
   process.stderr.write(`${source} in a plain chroot …\n`);
   const chroot = await buildInChroot(result, configuration, folder);
   process.stderr.write('extraction beside dd …\n');

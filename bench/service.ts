@@ -9,8 +9,13 @@ import type { Figure } from './table.ts';
 const MAIN = resolve(import.meta.dirname, '../client/main.ts');
 
 /** Builds a package as a user does, with a server and a worker of its own, and returns the published result. */
-export async function buildThroughService(source: string, folder: string): Promise<BuildResult> {
+export async function buildThroughService(
+  source: string,
+  folder: string,
+  vmType?: string,
+): Promise<BuildResult> {
   const argv = [MAIN, 'build', source, '--local', '--json', '--output', join(folder, 'results')];
+  if (vmType !== undefined) argv.push('--vm', vmType);
   const { stdout } = await execa(process.execPath, argv, { stdin: 'ignore', stderr: 'inherit' });
   return BuildResult.parse(JSON.parse(stdout).result);
 }
