@@ -64,7 +64,8 @@ async function isThere(link: string, numbers: ReadonlySet<string>): Promise<bool
   const target = await readlink(link).catch(() => '');
   if (!target.startsWith('/')) return false;
   const stats = await stat(link, { bigint: true }).catch(() => undefined);
-  return stats !== undefined && numbers.has(numberOf(stats.dev));
+  // The device itself counts as well as a file of what is on it.
+  return stats !== undefined && numbers.has(numberOf(stats.isBlockDevice() ? stats.rdev : stats.dev));
 }
 
 async function named(pid: number): Promise<string> {

@@ -54,10 +54,13 @@ export class Tree implements AsyncDisposable {
     options: { signal: AbortSignal; stdin?: number; input?: string },
   ): Promise<string> {
     const argv = [
-      ...['setpriv', '--no-new-privs', `--bounding-set=${CAPABILITIES}`, '--inh-caps=-all'],
-      ...['chroot', this.path, `/${this.#tools}/busybox`, ...applet],
+      // Dies with us: what still unpacks for a worker that was killed would keep the disk mounted.
+      ...['setpriv', '--pdeathsig', 'KILL', '--no-new-privs'],
+      ...[`--bounding-set=${CAPABILITIES}`, '--inh-caps=-all'],
+      ...['chroot', '.', `/${this.#tools}/busybox`, ...applet],
     ] as [string, ...string[]];
-    const { stdout, stderr } = await run(argv, { ...options, maxBuffer: 100_000_000 });
+    // Entered before its rights are gone: with these nobody gets through /proc into a disk mounted in another namespace.
+    const { stdout, stderr } = await run(argv, { ...options, cwd: this.path, maxBuffer: 100_000_000 });
     // busybox goes on without a device node or the start of an odd name, and says so.
     if (stderr !== '') throw new CommandFailed(argv, 'complained', { exitCode: 0, stderr });
     return stdout;
