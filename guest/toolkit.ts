@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { gunzip, zstdDecompress } from 'node:zlib';
+import { zstdDecompress } from 'node:zlib';
 import { run } from '../host/run.ts';
 import { type CpioEntry, cpio } from './cpio.ts';
 import { type Kernel, moduleFiles } from './kernel.ts';
@@ -72,7 +72,6 @@ async function module(file: string, index: number): Promise<CpioEntry> {
 /** busybox loads no packed modules. */
 async function unpacked(file: string): Promise<Buffer> {
   const bytes = await readFile(file);
-  if (file.endsWith('.gz')) return promisify(gunzip)(bytes);
   if (file.endsWith('.zst')) return promisify(zstdDecompress)(bytes);
   if (!file.endsWith('.xz')) return bytes;
   const aside = join(tmpdir(), `slipway-module-${randomUUID()}`);

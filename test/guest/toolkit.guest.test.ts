@@ -1,5 +1,5 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, mkdir, readdir } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { moduleFiles } from '../../guest/kernel.ts';
@@ -37,6 +37,35 @@ test('the same toolkit each time, with all that its programs load', async () => 
     const { exitCode } = await run(['chroot', folder, `/toolkit/${program}`, '-V'], { accept: [1] });
     expect(exitCode, program).toBeLessThan(2);
   }
+});
+
+test.each([
+  ['xz', ['xz', '-9']],
+  ['zst', ['zstd', '-q', '--rm']],
+] as const)('modules packed as .%s come unpacked, as busybox loads them', async (ending, pack) => {
+  const folder = await temporaryFolder();
+  const kernel = await testKernel();
+  const from = join(kernel.tree, 'lib/modules', kernel.release);
+  const into = join(folder, 'lib/modules', kernel.release);
+  await mkdir(into, { recursive: true });
+  for (const name of ['modules.builtin', 'modules.builtin.modinfo', 'modules.order']) {
+    await copyFile(join(from, name), join(into, name));
+  }
+  const needed = ['virtio_pci', 'virtio_blk', 'virtio_console', 'pvpanic-pci', 'ext4'];
+  for (const file of await moduleFiles(kernel, needed)) {
+    const copy = join(into, relative(from, file));
+    await mkdir(dirname(copy), { recursive: true });
+    await copyFile(file, copy);
+  }
+  const copied = { ...kernel, tree: folder };
+  const make = async (name: string) => {
+    await run(['depmod', '--basedir', folder, kernel.release]);
+    await toolkitInitramfs({ kernel: copied, filesystemModules: ['ext4'], into: join(folder, name) });
+    return moduleFiles(copied, needed);
+  };
+  for (const file of await make('plain')) await run([...pack, file]);
+  expect((await make('packed')).every((file) => file.endsWith(`.ko.${ending}`))).toBe(true);
+  await run(['cmp', join(folder, 'plain'), join(folder, 'packed')]);
 });
 
 /** Makes a toolkit on a host that has something else where a program was. */
