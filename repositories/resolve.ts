@@ -68,20 +68,21 @@ async function resolve(
   await using root = await snapshotLists(entries, at, signal);
   const repositories = await consultedReleases(root, signal);
   const quiet = { signal, report: () => {} };
-  const local = { root, store, download, architectures: [architecture, ...foreign] };
-  const mirrors = await addLocalPackages(wanted.localPackages, local, mirrorsOf(entries), quiet);
   tell('source', 1);
-  const found = { root, store, download, repositories: entries, mirrors };
+  const found = { root, store, download, repositories: entries, mirrors: mirrorsOf(entries) };
   const { source, dsc } = await resolveSource(wanted.source, found, quiet);
   const files = await Promise.all(wanted.files.map((file) => storedFile(file, store)));
-  tell('base of the build root', 2);
-  const solving = { root, mirrors, signal };
-  const base = await resolveBase(wanted, architecture, solving);
-  // Before the dependencies: their status would have apt build its cache of all packages once more.
-  tell('kernel', 3);
+  // Before packages of the request are there to be taken for it, and before the dependencies, whose status would have
+  // apt build its cache of all packages once more.
+  tell('kernel', 2);
   const { kernelPackage, native } = options;
   const guestWanted = { architecture, kernelPackage, entries, directory, proxies, native };
   const guest = await resolveGuest(guestWanted, root, signal);
+  const local = { root, store, download, architectures: [architecture, ...foreign] };
+  const mirrors = await addLocalPackages(wanted.localPackages, local, mirrorsOf(entries), quiet);
+  tell('base of the build root', 3);
+  const solving = { root, mirrors, signal };
+  const base = await resolveBase(wanted, architecture, solving);
   tell(`what ${source.name} ${source.version} needs`, 4);
   const packages = await resolveDependencies(wanted, { ...source, dsc }, base, solving);
   return Lock.parse({

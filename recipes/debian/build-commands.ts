@@ -42,6 +42,8 @@ export function buildCommands(request: RequestOf<'debian'>, lock: Lock): GuestCo
       ...(crossFor === undefined ? [] : [`--host-arch=${crossFor}`]),
       '-us',
       '-uc',
+      // A source package in the result is a whole one, also where an archive would have its upstream tarball already.
+      ...(parts.includes('source') ? ['-sa'] : []),
       `--build=${[...new Set(parts)].sort().join(',')}`,
     ]),
     command(['sh', '-c', COLLECT, 'collect', OUTPUT_DIRECTORY], WORK_DIRECTORY),

@@ -182,6 +182,19 @@ describe('local packages', () => {
     expect(names((await resolve({})).dependencies)).toEqual(['libfoo=2.0:amd64']);
   });
 
+  test('are never what the guest boots, whatever they call themselves', async () => {
+    const { resolve, folder, put } = await withLocal('3.0');
+    const fake = await buildDeb(folder, {
+      package: 'linux-image-6.2-cloud-amd64',
+      version: '6.2-1',
+      architecture: 'amd64',
+    });
+    const localPackages = [{ name: 'kernel.deb', sha256: await put(fake.path) }];
+    const { kernel } = await resolve({ options: { localPackages } });
+    expect(kernel?.sha256).not.toBe(localPackages[0]?.sha256);
+    expect(kernel?.urls).toEqual([expect.stringMatching(/^http:/)]);
+  });
+
   test('yield to a pin of the request that names another version', async () => {
     const { resolve, local } = await withLocal('3.0');
     const pins = [{ package: 'libfoo', pin: 'version 3.0', priority: -1 }];

@@ -105,6 +105,11 @@ test.each([
   expect(planOf({ parts }).build[2]?.argv.at(-1)).toBe(`--build=${said}`);
 });
 
+test('a source package in the result has its upstream tarball; without one there is nothing to include', () => {
+  expect(planOf({ parts: ['any', 'source'] }).build[2]?.argv).toContain('-sa');
+  expect(planOf({ parts: ['any', 'all'] }).build[2]?.argv).not.toContain('-sa');
+});
+
 test('a cross build says for which architecture, and where autoconf finds what it cannot try out', () => {
   const { argv, env } = planOf({ crossFor: 'arm64' }).build[2] ?? {};
   expect(argv).toContain('--host-arch=arm64');
