@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StepContext } from '../host/progress.ts';
 import { CommandFailed } from '../host/run.ts';
-import type { Recipes } from '../recipes/recipe.ts';
+import type { Recipes, Wanted } from '../recipes/recipe.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import { Lock } from '../schema/lock.ts';
 import type { BuildRequest, Repository } from '../schema/request.ts';
@@ -53,47 +53,41 @@ async function resolve(
   options: AptResolverOptions,
   context: StepContext,
 ): Promise<Lock> {
-  const { directory, store, download } = options;
+  const { directory, store, download, recipes, kernelPackage, native } = options;
   const { architecture } = request;
   const { signal } = context;
-  const wanted = options.recipes[request.recipe.kind].wanted(request);
-  const foreign = wanted.crossFor === undefined ? [] : [wanted.crossFor];
-  await mkdir(directory, { recursive: true });
+  const wanted = recipes[request.recipe.kind].wanted(request);
   const tell = (what: string, done: number) => context.report({ what, done, total: 5, unit: 'files' });
   const entries = await sourceEntries(request.repositories, options, signal);
   const proxies = options.proxies ?? (await readProxies());
   tell(`package lists of ${describeRepositories(entries)}`, 0);
-  const preferences = preferencesText(wanted.pins);
-  const at = { directory, architecture, foreign, proxies, preferences };
-  await using root = await snapshotLists(entries, at, signal);
+  const lists = { directory, proxies, architecture, ...listsOf(wanted) };
+  await using root = await snapshotLists(entries, lists, signal);
   const repositories = await consultedReleases(root, signal);
-  const quiet = { signal, report: () => {} };
   tell('source', 1);
+  const quiet = { signal, report: () => {} };
   const found = { root, store, download, repositories: entries, mirrors: mirrorsOf(entries) };
   const { source, dsc } = await resolveSource(wanted.source, found, quiet);
   const files = await Promise.all(wanted.files.map((file) => storedFile(file, store)));
   // Before packages of the request are there to be taken for it, and before the dependencies, whose status would have
   // apt build its cache of all packages once more.
   tell('kernel', 2);
-  const { kernelPackage, native } = options;
-  const guestWanted = { architecture, kernelPackage, entries, directory, proxies, native };
-  const guest = await resolveGuest(guestWanted, root, signal);
-  const local = { root, store, download, architectures: [architecture, ...foreign] };
-  const mirrors = await addLocalPackages(wanted.localPackages, local, mirrorsOf(entries), quiet);
+  const booted = { architecture, kernelPackage, entries, directory, proxies, native };
+  const guest = await resolveGuest(booted, root, signal);
   tell('base of the build root', 3);
+  const local = { root, store, download, architectures: [architecture, ...lists.foreign] };
+  const mirrors = await addLocalPackages(wanted.localPackages, local, found.mirrors, quiet);
   const solving = { root, mirrors, signal };
   const base = await resolveBase(wanted, architecture, solving);
   tell(`what ${source.name} ${source.version} needs`, 4);
   const packages = await resolveDependencies(wanted, { ...source, dsc }, base, solving);
-  return Lock.parse({
-    version: 1,
-    architecture,
-    source,
-    ...(files.length === 0 ? {} : { files }),
-    ...packages,
-    ...guest,
-    repositories,
-  });
+  const beside = files.length === 0 ? {} : { files };
+  return Lock.parse({ version: 1, architecture, source, ...beside, ...packages, ...guest, repositories });
+}
+
+/** What package lists are for this request beyond those of its repositories. */
+function listsOf({ crossFor, pins }: Wanted) {
+  return { foreign: crossFor === undefined ? [] : [crossFor], preferences: preferencesText(pins) };
 }
 
 /**
