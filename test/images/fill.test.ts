@@ -86,29 +86,26 @@ describe('btrfs', () => {
     ['no device node', ['mkfifo', 'fifo'], false],
     ['a block device', ['mknod', 'node', 'b', '253', '3'], true],
     ['a character device', ['mknod', 'node', 'c', '1', '3'], true],
-  ] as const)(
-    'with %s in the tree: mounted to be filled: %3$s',
-    async (_, [program, node, ...what], mounted) => {
-      const at = await place(128);
-      const reports: Progress[] = [];
-      const [disk, filesystem] = [at.disk, filesystems.btrfs];
-      await fillDisk({ filesystem, disk, tree: at.tree, context: context(reports) }, async (tree) => {
-        await run([program, join(tree, node), ...what]);
-      });
-      expect(reports.some(({ what }) => what === 'copy')).toBe(mounted);
-      const kept = await onMounted({ filesystem }, at, [
-        'stat',
-        '--format=%F %t:%T',
-        join(at.mountPoint, node),
-      ]);
-      expect(kept).toBe(
-        {
-          fifo: 'fifo 0:0\n',
-          node: what[0] === 'b' ? 'block special file fd:3\n' : 'character special file 1:3\n',
-        }[node],
-      );
-    },
-  );
+  ] as const)('with %s in the tree', async (_, [program, node, ...what], mounted) => {
+    const at = await place(128);
+    const reports: Progress[] = [];
+    const [disk, filesystem] = [at.disk, filesystems.btrfs];
+    await fillDisk({ filesystem, disk, tree: at.tree, context: context(reports) }, async (tree) => {
+      await run([program, join(tree, node), ...what]);
+    });
+    expect(reports.some(({ what }) => what === 'copy')).toBe(mounted);
+    const kept = await onMounted({ filesystem }, at, [
+      'stat',
+      '--format=%F %t:%T',
+      join(at.mountPoint, node),
+    ]);
+    expect(kept).toBe(
+      {
+        fifo: 'fifo 0:0\n',
+        node: what[0] === 'b' ? 'block special file fd:3\n' : 'character special file 1:3\n',
+      }[node],
+    );
+  });
 });
 
 it.each([
