@@ -13,6 +13,7 @@ const PROGRAMS: readonly { argv: [string, ...string[]]; package: string }[] = [
   { argv: ['unshare', '--version'], package: 'util-linux' },
   { argv: ['setpriv', '--version'], package: 'util-linux' },
   { argv: ['apt-get', '--version'], package: 'apt' },
+  { argv: ['apt-ftparchive', '--version'], package: 'apt-utils' },
   { argv: ['gpgv', '--version'], package: 'gpgv' },
   { argv: ['dpkg-deb', '--version'], package: 'dpkg' },
   { argv: ['dpkg-source', '--version'], package: 'dpkg-dev' },
