@@ -20,7 +20,8 @@ import { preferencesText } from './preferences.ts';
 import { type Proxies, readProxies } from './proxies.ts';
 import { consultedReleases } from './releases.ts';
 import type { Resolver } from './resolver.ts';
-import { readBlob, resolveSource } from './source.ts';
+import { readBlob } from './small-blob.ts';
+import { resolveSource } from './source.ts';
 import { storedFile } from './wanted-files.ts';
 
 export interface AptResolverOptions {
