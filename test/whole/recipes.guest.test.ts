@@ -28,7 +28,9 @@ describe('a build in a container, by one command', () => {
   beforeAll(async () => {
     home = await mkdtemp(join(tmpdir(), 'slipway-recipes-'));
     const cache = join(PROJECT, '.slipway/cache');
-    await writeFile(join(home, 'slipway.yaml'), `directories:\n  cache: ${JSON.stringify(cache)}\n`);
+    // No other type, so that none has to be proven first.
+    const types = 'vm:\n  types: [container]\n';
+    await writeFile(join(home, 'slipway.yaml'), `${types}directories:\n  cache: ${JSON.stringify(cache)}\n`);
   });
 
   afterAll(() => rm(home, { recursive: true, force: true }));
