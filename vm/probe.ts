@@ -7,7 +7,7 @@ import { FAILURES, SlipwayFailure } from '../schema/failures.ts';
 import type { Architecture, VmType } from '../schema/request.ts';
 import { ControlReader } from './control-records.ts';
 import { FILES } from './folder.ts';
-import { killAll } from './kill.ts';
+import { killVm } from './supervised-vm.ts';
 import type { GuestFilesystem, GuestSpec, Vm } from './vm.ts';
 
 /** What a host found out about one of its VM types. */
@@ -52,7 +52,7 @@ export async function probeVmTypes(options: ProbeOptions): Promise<VmProbe[]> {
 /** Ends what a process that was killed while it probed has left running in its `scratch`; the folder stays. */
 export async function killProbes(scratch: string): Promise<void> {
   for (const name of await readdir(scratch)) {
-    if (name.startsWith(PREFIX)) await killAll(vmFolder(join(scratch, name)));
+    if (name.startsWith(PREFIX)) await killVm(vmFolder(join(scratch, name)));
   }
 }
 

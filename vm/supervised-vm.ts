@@ -39,7 +39,7 @@ export function createSupervisedVm(kind: VmKind): Vm {
     start: (folder, spec, deadline) => start(kind, folder, spec, deadline),
     status: async (folder) => status(folder),
     renew: async (folder, deadline) => renew(folder, deadline),
-    kill,
+    kill: killVm,
   };
 }
 
@@ -57,8 +57,8 @@ async function start(kind: VmKind, folder: string, spec: GuestSpec, deadline: nu
   await launch(folder, { controlGroups: kind.ownControlGroups === true ? 'host' : 'own' });
 }
 
-/** Whatever type it is of: its folder says what it holds. */
-async function kill(folder: string): Promise<void> {
+/** `kill` of any VM, whatever type it is of: its folder says what it holds. */
+export async function killVm(folder: string): Promise<void> {
   await killAll(folder);
   const holds = readStart(folder)?.monitor.holds;
   if (holds !== undefined) await letGo(holds);

@@ -63,6 +63,9 @@ it('refuses a VM type that can never give the demanded isolation', () => {
   expect(problemsOf({ recipe, vm: { type: 'kvm', isolation: 'secure' } })).toEqual([]);
   expect(problemsOf({ recipe, vm: { type: 'kvm', isolation: 'emulated' } })).toEqual([]);
   expect(problemsOf({ recipe, vm: { type: 'qemu' } })).toEqual([]);
+  expect(problemsOf({ recipe, vm: { type: 'container', isolation: 'emulated' } })).toEqual([
+    expect.stringMatching(/^vm\.type: is container, whose isolation is shared-kernel: less than/),
+  ]);
 });
 
 it.each([

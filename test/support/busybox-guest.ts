@@ -80,7 +80,7 @@ export async function runBusyboxGuest(
 }
 
 /** Trusting, unlike the reader of slipway: here the guest is ours. */
-async function readLetterBox(swap: string): Promise<LetterBox | undefined> {
+export async function readLetterBox(swap: string): Promise<LetterBox | undefined> {
   const bytes = await readFile(swap);
   const [magic, ...lines] = bytes.subarray(0, 512).toString().replace(/\0+$/, '').split('\n').slice(0, -1);
   if (magic !== 'slipway-letter-box 1') return undefined;

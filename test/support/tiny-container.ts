@@ -20,7 +20,7 @@ export interface TinyContainer extends TinyGuest {
 /** As `tinyGuest`, without a kernel: for a container. */
 export async function tinyContainer(
   folder: string,
-  { script, user, limits, spec: more, fill, makeDisk }: TinyContainer,
+  { script, user, limits, disks, spec: more, fill, makeDisk }: TinyContainer,
 ): Promise<GuestSpec> {
   const path = (name: string) => join(folder, name);
   const nonce = randomBytes(16).toString('hex');
@@ -31,10 +31,13 @@ export async function tinyContainer(
     filesystem: guestFilesystem(ext4),
     commands: [{ ...command, env: { ...command.env, NONCE: nonce } }],
     limits: { ...GUEST_LIMITS, ...limits },
+    ...disks,
     ...more,
   };
-  await createSparseFile(spec.disk, 32);
-  await createSparseFile(spec.swap, 16);
+  if (disks === undefined) {
+    await createSparseFile(spec.disk, 32);
+    await createSparseFile(spec.swap, 16);
+  }
   if (makeDisk !== undefined) await makeDisk(spec.disk, spec.swap);
   else {
     await busyboxTree(path('tree'));

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** What bounds the processes of a container together. */
 export const CONTROLLERS = ['memory', 'pids', 'cpu'] as const;
@@ -13,8 +13,10 @@ export interface Hierarchy {
   folder: string;
 }
 
-/** Processes of one container, threads included: as many as a VM of some GiB of memory lets its build have. */
-export const MAX_PROCESSES = 30_000;
+/** Processes of one container, threads included: as many as a virtual machine with this memory lets its build have. */
+export function maxProcesses(memoryMiB: number): number {
+  return Math.min(30_000, memoryMiB * 6);
+}
 
 /** Microseconds in which a container gets its share of the CPUs. */
 const PERIOD = 100_000;
@@ -65,7 +67,8 @@ export function createGroups(
     const [group = ''] = groupsOf(folder, { [controller]: hierarchy });
     try {
       if (hierarchy.version === 2) enable(hierarchy.folder, controller);
-      mkdirSync(group, { recursive: true });
+      makeFolder(dirname(group));
+      makeFolder(group);
       for (const [file, value] of limitsOf(controller, hierarchy, limits)) {
         if (existsSync(join(group, file))) writeFileSync(join(group, file), value);
       }
@@ -80,9 +83,18 @@ export function createGroups(
 
 const REFUSALS = ['EROFS', 'EACCES', 'EPERM', 'EBUSY', 'ENOENT', 'EINVAL', 'EOPNOTSUPP'];
 
+/** Not `recursive`, which never returns where the kernel refuses a folder as missing. */
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
 /** In version 2 a group has the controllers that all groups above it hand down. */
 function enable(root: string, controller: Controller): void {
-  mkdirSync(join(root, PARENT), { recursive: true });
+  makeFolder(join(root, PARENT));
   for (const folder of [root, join(root, PARENT)]) {
     const file = join(folder, 'cgroup.subtree_control');
     if (!readFileSync(file, 'utf8').split(/\s+/).includes(controller)) writeFileSync(file, `+${controller}`);
@@ -97,7 +109,7 @@ function limitsOf(
 ): [string, string][] {
   const bytes = String(memoryMiB * 1024 ** 2);
   const quota = String(cpus * PERIOD);
-  if (controller === 'pids') return [['pids.max', String(MAX_PROCESSES)]];
+  if (controller === 'pids') return [['pids.max', String(maxProcesses(memoryMiB))]];
   if (version === 2) {
     // The swap of the host is not the guest's.
     if (controller === 'memory')

@@ -41,7 +41,7 @@ async function runToTheEnd(folder: string, start: StartRecord, supervision: Supe
       changed(),
     );
     const cause = await watch(supervision, monitor, () => new Promise((resolve) => (changed = resolve)));
-    removeGroups(start.monitor.holds?.groups ?? []);
+    await removeAll(start.monitor.holds?.groups ?? []);
     return await supervision.judge(cause);
   } catch (error) {
     const noSpace = (error as NodeJS.ErrnoException).code === 'ENOSPC';
@@ -57,6 +57,13 @@ async function watch(supervision: Supervision, monitor: Monitor, wake: () => Pro
   } finally {
     monitor.kill();
     await monitor.gone;
+  }
+}
+
+/** Dead processes leave a control group a moment after they are gone; whoever kills the VM removes what stays. */
+async function removeAll(groups: readonly string[]): Promise<void> {
+  for (let tries = 0; tries < 50 && removeGroups(groups).length > 0; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 

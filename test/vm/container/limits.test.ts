@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { groupsOf, hierarchies, MAX_PROCESSES } from '../../../vm/container/control-groups.ts';
+import { groupsOf, hierarchies, maxProcesses } from '../../../vm/container/control-groups.ts';
 import { FILES } from '../../../vm/folder.ts';
 import { loopDevicesOf } from '../../../vm/held.ts';
 import { holdersOf } from '../../../vm/lock.ts';
@@ -61,7 +61,8 @@ describe('a container bounds', { timeout: 90_000 }, () => {
       const [group] = hierarchy === undefined ? [] : groupsOf(container.folder, { [controller]: hierarchy });
       return group === undefined ? undefined : (await readFile(`${group}/${file}`, 'utf8')).trim();
     };
-    if (has.pids !== undefined) expect(await read('pids', 'pids.max')).toBe(String(MAX_PROCESSES));
+    if (has.pids !== undefined)
+      expect(await read('pids', 'pids.max')).toBe(String(maxProcesses(container.spec.memoryMiB)));
     if (has.pids !== undefined) expect(await read('pids', 'cgroup.procs')).not.toBe('');
     if (has.cpu?.version === 1) expect(await read('cpu', 'cpu.cfs_quota_us')).toBe('100000');
     if (has.cpu?.version === 2) expect(await read('cpu', 'cpu.max')).toBe('100000 100000');
