@@ -10,7 +10,9 @@ export const VmConfiguration = z.strictObject({
     .array(VmType)
     .min(1)
     .default(['kvm', 'qemu'])
-    .describe('VM types to offer, best first; only those are offered that a probe has proven'),
+    .describe(
+      "VM types to offer, best first; only those are offered that a probe has proven. `container` shares this host's kernel with packages that you trust",
+    ),
   architectures: z
     .array(Architecture)
     .min(1)

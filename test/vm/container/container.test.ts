@@ -35,7 +35,7 @@ vmContract(
         await writeLetterBox(swap, { phase, nonce, result: 'succeeded', command: 0, exit: 0, list: '' });
       },
     },
-    concurrent: false,
+    concurrent: true,
   },
   30,
 );
