@@ -1,7 +1,12 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { chooseResults, latestResults } from '../../publishing/choose-results.ts';
-import { type Published, type PublishedPackage, publish } from '../../publishing/publish.ts';
+import {
+  type Published,
+  type PublishedPackage,
+  type PublishOptions,
+  publish,
+} from '../../publishing/publish.ts';
 import type { BuildResult } from '../../schema/result.ts';
 import type { Store } from '../../stores/store.ts';
 import { shortId } from '../../workflows/names.ts';
@@ -85,19 +90,31 @@ export function addPublishCommand(program: Command): void {
   command.action(async (builds: string[], options: PublishCommandOptions) => {
     check(builds, options);
     const store = await openStore(await configurationOf(command));
-    const { key, passphraseFile, allLatest: _, refresh: __, unsigned: ___, json, into, ...rest } = options;
-    const published = await publish({
-      ...rest,
-      store,
-      into: resolve(into),
-      results: await chosen(store, builds, options),
-      ...(options.architecture === undefined ? {} : { architectures: options.architecture }),
-      ...(key === undefined
-        ? {}
-        : { key: { key, ...(passphraseFile === undefined ? {} : { passphraseFile }) } }),
-    });
-    console.log(json ? JSON.stringify(published, null, 2) : text(published, options));
+    const results = await chosen(store, builds, options);
+    const published = await publish({ ...publishOptions(options), store, results });
+    console.log(options.json ? JSON.stringify(published, null, 2) : text(published, options));
   });
+}
+
+/** What the options mean to `publish`. */
+function publishOptions(options: PublishCommandOptions): Omit<PublishOptions, 'store' | 'results'> {
+  const { into, suite, component, architecture = [], keep, ...others } = options;
+  const { key, passphraseFile, replaceKey = false, origin, label, validFor, ...more } = others;
+  // Those that others look at. One that is forgotten here does nothing: the types refuse it.
+  const { allLatest: _, refresh: __, unsigned: ___, json: ____, ...forgotten } = more;
+  forgotten satisfies Record<string, never>;
+  return {
+    into: resolve(into),
+    suite,
+    component,
+    architectures: architecture,
+    keep,
+    key: key === undefined ? undefined : { key, ...(passphraseFile === undefined ? {} : { passphraseFile }) },
+    replaceKey,
+    origin,
+    label,
+    validSeconds: validFor,
+  };
 }
 
 function check(builds: readonly string[], options: PublishCommandOptions): void {

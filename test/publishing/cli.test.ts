@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { run } from '../../host/run.ts';
@@ -37,6 +37,30 @@ test('publishes, says what it did, and prints it as JSON', async () => {
   const refreshed = await slipway('--refresh', '--into', into, '--key', key, '--valid-for', '2 d');
   expect(refreshed.stdout).toContain('0 added');
   expect(result.outcome).toBe('succeeded');
+});
+
+test('each option of the Release file gets there, also when all is written anew', async () => {
+  const { into, store, built, key } = await publishing();
+  await built({ package: 'hello' });
+  const slipway = await shell(store.location);
+  const validFor = async () => {
+    const release = await readFile(join(into, 'dists/stable/Release'), 'utf8');
+    const [date, until] = ['Date', 'Valid-Until'].map((field) =>
+      Date.parse(new RegExp(`^${field}: (.*)$`, 'm').exec(release)?.[1] ?? ''),
+    );
+    return { release, hours: ((until ?? 0) - (date ?? 0)) / 3_600_000 };
+  };
+  const words = ['--suite', 'stable', '--component', 'extra', '--architecture', 'arm64', '--label', 'Ours'];
+  await slipway('hello', '--into', into, '--key', key, ...words, '--valid-for', '7 d');
+  const first = await validFor();
+  expect(first.hours).toBe(7 * 24);
+  expect(first.release).toMatch(/^Label: Ours$/m);
+  expect(first.release).toMatch(/^Components: extra$/m);
+  expect(first.release).toMatch(/^Architectures: amd64 arm64$/m);
+  await slipway('--refresh', '--into', into, '--key', key, '--valid-for', '2 d', '--origin', 'Me');
+  const second = await validFor();
+  expect(second.hours).toBe(2 * 24);
+  expect(second.release).toMatch(/^Origin: Me$/m);
 });
 
 describe('wrong usage ends with 2 and says what to do:', () => {
