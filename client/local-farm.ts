@@ -21,7 +21,7 @@ export interface LocalWorker extends AsyncDisposable {
   ended: Promise<void>;
 }
 
-/** @throws TemporalUnavailable; SlipwayFailure HostUnfit where it is not root, or no VM type works here */
+/** @throws TemporalUnavailable; SlipwayFailure StoreUnavailable, HostUnfit where it is not root, or no VM type works here */
 export async function startLocalWorker(
   configuration: Configuration,
   temporal: TemporalAddress,

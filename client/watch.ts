@@ -24,6 +24,8 @@ interface View {
   waiting?: string;
   lastReport?: BuildReport;
   vm?: string;
+  /** Of each step the failure that was said last. */
+  failures: Map<string, string>;
   /** Seconds of the finished phases that were said. */
   said: Map<Phase, number>;
 }
@@ -42,7 +44,8 @@ export async function watchBuild(
 ): Promise<BuildResult> {
   const over = new AbortController();
   const stop = AbortSignal.any([over.signal, signal]);
-  const view: View = { screen, outage: new Outage(address, (line) => screen.line(line)), said: new Map() };
+  const outage = new Outage(address, (line) => screen.line(line));
+  const view: View = { screen, outage, failures: new Map(), said: new Map() };
   const drawing = setInterval(() => draw(view), DRAW_MILLISECONDS);
   const polling = poll(slipway, build, view, stop);
   const following = followLog(slipway, build, screen, signal);
@@ -115,10 +118,26 @@ function update(view: View, report: BuildReport): void {
     screen.line(`on host ${status.host}, VM ${status.vm}`);
   }
   view.shown = status;
+  for (const line of retryLines(status.phase, report.steps, view.failures)) screen.line(line);
   sayWaiting(
     view,
     status.waiting === undefined ? undefined : `${status.waiting.type}: ${status.waiting.message}`,
   );
+}
+
+/** Why steps are tried again, once for each reason. What a claim waits for is said as such. */
+export function retryLines(
+  phase: Phase,
+  steps: BuildReport['steps'],
+  said: Map<string, string> = new Map(),
+): string[] {
+  return steps.flatMap(({ activity, attempt, lastFailure = 'timed out' }) => {
+    if (attempt < 2 || activity === 'claimHost' || said.get(activity) === lastFailure) return [];
+    said.set(activity, lastFailure);
+    return [
+      printable(`${phase}: attempt ${attempt - 1} of ${activity} failed: ${lastFailure}; it is tried again`),
+    ];
+  });
 }
 
 function sayWaiting(view: View, waiting: string | undefined): void {

@@ -10,6 +10,7 @@ import { createInputCache, type InputCache } from '../repositories/cache.ts';
 import { hostRepositories } from '../repositories/host-sources.ts';
 import { readProxies } from '../repositories/proxies.ts';
 import { type AptResolverOptions, createAptResolver } from '../repositories/resolve.ts';
+import type { Store } from '../stores/store.ts';
 import type { Vm } from '../vm/vm.ts';
 import { hostQueue } from '../workflows/names.ts';
 import type { Configuration } from './configuration.ts';
@@ -21,6 +22,7 @@ export interface Composition {
   /** `vms` best first. */
   dependencies(vms: readonly Vm[]): Dependencies;
   inputs: InputCache;
+  store: Store;
   /** Where the worker's own repositories and kernel come from. */
   resolving: Omit<AptResolverOptions, 'download' | 'recipes'>;
   /** Closes kept connections. */
@@ -57,6 +59,7 @@ export async function compose(configuration: Configuration): Promise<Composition
   });
   return {
     inputs,
+    store,
     resolving,
     close: () => inputs.close(),
     dependencies: (vms) => ({

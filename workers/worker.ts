@@ -6,6 +6,7 @@ import {
   Runtime,
 } from '@temporalio/worker';
 import type { VmType } from '../schema/request.ts';
+import { tryStore } from '../stores/try-store.ts';
 import { compose } from './compose.ts';
 import type { Configuration } from './configuration.ts';
 import { createHostWorkers } from './host-workers.ts';
@@ -28,7 +29,7 @@ export interface RunningWorker extends AsyncDisposable {
 /**
  * Proves what the host offers, cleans up what belongs to no open build and polls. Says a line for each thing that an
  * operator wants to know.
- * @throws SlipwayFailure HostUnfit where no VM type works here
+ * @throws SlipwayFailure StoreUnavailable; HostUnfit where no VM type works here
  */
 export async function startWorker(
   configuration: Configuration,
@@ -36,9 +37,11 @@ export async function startWorker(
   say: (line: string) => void,
 ): Promise<RunningWorker> {
   await using stack = new AsyncDisposableStack();
-  installLogger(say);
   const composition = await compose(configuration);
   stack.defer(() => composition.close());
+  // Without it each build would fail here, again and again, where others could take it.
+  await tryStore(composition.store);
+  installLogger(say);
   const signal = new AbortController().signal;
   const probes = await probeHost(configuration, composition, { signal });
   for (const { type, architecture, works, reason } of probes)
@@ -63,7 +66,9 @@ export async function startWorker(
     workers.shutdown();
     await quietly;
   });
-  say(`host ${configuration.host} takes ${builds} builds, ${memoryMiB} MiB of memory for guests`);
+  say(
+    `host ${configuration.host} takes ${builds} ${builds === 1 ? 'build' : 'builds'}, ${memoryMiB} MiB of memory for guests`,
+  );
   const owned = stack.move();
   return { vmTypes: vms.map(({ type }) => type), ended, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

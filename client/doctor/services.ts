@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeRepositories } from '../../repositories/apt-repository.ts';
 import { hostRepositories } from '../../repositories/host-sources.ts';
 import { SlipwayFailure } from '../../schema/failures.ts';
+import { tryStore } from '../../stores/try-store.ts';
 import type { Configuration } from '../../workers/configuration.ts';
 import { temporalAddress } from '../../workers/temporal-address.ts';
 import { findTemporal, isThere } from '../../workers/temporal-server.ts';
@@ -22,12 +22,7 @@ export async function checkServices(configuration: Configuration): Promise<Findi
 async function checkStore(configuration: Configuration): Promise<Finding> {
   try {
     const store = await openStore(configuration);
-    // The empty blob: written once, the same for everybody.
-    await store.putBytes(new Uint8Array());
-    // Written on condition, and deleted again: a server of S3 may be able to neither.
-    const log = `doctor/${randomUUID()}`;
-    await store.appendLog(log, 0, new Uint8Array([0x0a]));
-    await store.deleteLog(log);
+    await tryStore(store);
     return ok('store', store.location);
   } catch (error) {
     return fromError('store', error);
