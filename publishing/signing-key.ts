@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { access, constants, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CommandFailed, run } from '../host/run.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
@@ -32,6 +32,7 @@ export async function openSigningKey(options: SigningKeyOptions): Promise<Signin
   if (!isFile && !/^(0x)?[0-9A-Fa-f]{16,64}$/.test(key)) {
     throw refused(`${key} is neither a file nor the fingerprint of a key`);
   }
+  if (passphraseFile !== undefined) await checkReadable(passphraseFile);
   const own = await createGnupgHome();
   const env = isFile ? { GNUPGHOME: own } : usersEnvironment();
   const passphrase = passphraseFile === undefined ? [] : ['--passphrase-file', resolve(passphraseFile)];
@@ -50,7 +51,7 @@ export async function openSigningKey(options: SigningKeyOptions): Promise<Signin
     const fingerprint = usableKey(listed.stdout, key);
     return {
       fingerprint,
-      signRelease: (folder) => signRelease(gpg, fingerprint, folder),
+      signRelease: (folder) => signRelease(gpg, { ...options, key: fingerprint }, folder),
       publicKey: async () => {
         await gpg('--output', join(own, 'public'), '--export', fingerprint);
         await gpg('--armor', '--output', join(own, 'public.asc'), '--export', fingerprint);
@@ -63,7 +64,7 @@ export async function openSigningKey(options: SigningKeyOptions): Promise<Signin
     };
   } catch (error) {
     await dispose().catch(() => undefined);
-    throw explained(error, key);
+    throw explained(error, options);
   }
 }
 
@@ -100,20 +101,32 @@ function usableKey(listing: string, key: string): string {
 
 async function signRelease(
   gpg: (...args: string[]) => Promise<unknown>,
-  fingerprint: string,
+  options: SigningKeyOptions,
   folder: string,
 ): Promise<void> {
-  const as = ['--local-user', fingerprint, '--digest-algo', 'SHA512'];
+  const as = ['--local-user', options.key, '--digest-algo', 'SHA512'];
   const release = join(folder, 'Release');
   try {
     await gpg(...as, '--output', join(folder, 'InRelease'), '--clear-sign', release);
     await gpg(...as, '--armor', '--output', join(folder, 'Release.gpg'), '--detach-sign', release);
   } catch (error) {
-    throw explained(error, fingerprint);
+    throw explained(error, options);
   }
 }
 
-function explained(error: unknown, key: string): unknown {
+/** Not read: what it holds is nobody's but gpg's. */
+async function checkReadable(passphraseFile: string): Promise<void> {
+  const path = resolve(passphraseFile);
+  const problem = await access(path, constants.R_OK)
+    .then(async () => ((await stat(path)).isDirectory() ? 'it is a folder' : undefined))
+    .catch((error: NodeJS.ErrnoException) => error.message);
+  if (problem === undefined) return;
+  throw new SlipwayFailure('InvalidRequest', `the passphrase file ${path} cannot be read: ${problem}`, {
+    advice: 'Name a file that you may read and whose first line is the passphrase: --passphrase-file <file>.',
+  });
+}
+
+function explained(error: unknown, { key, passphraseFile }: SigningKeyOptions): unknown {
   if (!(error instanceof CommandFailed)) return error;
   if (error.code === 'ENOENT') {
     return new SlipwayFailure('HostUnfit', `${error.argv[0]} is not installed`, {
@@ -123,6 +136,13 @@ function explained(error: unknown, key: string): unknown {
   }
   if (/no secret key|not found|no valid OpenPGP/i.test(error.stderr))
     return refused(`there is no secret key ${key}`);
+  if (passphraseFile !== undefined && /passphrase/i.test(error.stderr)) {
+    const message = `the passphrase in ${resolve(passphraseFile)} does not open the key ${key}`;
+    return new SlipwayFailure('InvalidRequest', message, {
+      advice: 'The first line of the file must be the passphrase of this key, and nothing else.',
+      cause: error,
+    });
+  }
   if (/passphrase|pinentry|Inappropriate ioctl|No such device/i.test(error.stderr)) {
     return new SlipwayFailure('InvalidRequest', `the key ${key} is protected by a passphrase`, {
       advice: 'Name a file that holds it: --passphrase-file <file>.',

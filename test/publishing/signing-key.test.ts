@@ -95,6 +95,30 @@ test('a passphrase comes from a file, and its lack is said', async () => {
   expect(await signs({ key: fingerprint, passphraseFile })).toBe(fingerprint);
 });
 
+test('a wrong passphrase, and a file that cannot be read, are said as what they are', async () => {
+  const { folder, file, gnupg, fingerprint } = await home({ passphrase: 'open sesame' });
+  await run(['gpgconf', '--kill', 'all'], { env: { GNUPGHOME: gnupg } });
+  const passphraseFile = join(folder, 'passphrase');
+  vi.stubEnv('GNUPGHOME', gnupg);
+  for (const wrong of ['open barley\n', '\n', '']) {
+    await writeFile(passphraseFile, wrong);
+    for (const key of [file, fingerprint]) {
+      await expect(signs({ key, passphraseFile }), `${wrong} ${key}`).rejects.toMatchObject({
+        type: 'InvalidRequest',
+        message: `the passphrase in ${passphraseFile} does not open the key ${fingerprint}`,
+        more: { advice: expect.stringContaining('first line') },
+      });
+    }
+  }
+  for (const path of [join(folder, 'nosuch'), folder]) {
+    await expect(signs({ key: file, passphraseFile: path })).rejects.toMatchObject({
+      type: 'InvalidRequest',
+      message: expect.stringContaining(`the passphrase file ${path} cannot be read`),
+      more: { advice: expect.stringContaining('--passphrase-file') },
+    });
+  }
+});
+
 test.each([
   ['more than one key', [{}, {}], 'is more than one secret key'],
   ['a key that only encrypts', [{ usage: 'auth' }], 'cannot sign'],
