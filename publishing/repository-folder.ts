@@ -1,5 +1,5 @@
 import { lstat, mkdir, readdir, readlink } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { ignoreMissing } from '../host/atomic-file.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 
@@ -22,8 +22,8 @@ export interface RepositoryFolder {
 const OWN = '.slipway';
 
 /**
- * Opens the folder of a repository; makes a new one where it is missing or empty.
- * @throws SlipwayFailure InvalidRequest where it is something else
+ * Opens the folder of a repository; makes a new one where it is missing (in a folder that is there) or empty.
+ * @throws SlipwayFailure InvalidRequest where it is something else, or cannot be made
  */
 export async function openRepositoryFolder(path: string): Promise<RepositoryFolder> {
   const root = resolve(path);
@@ -52,8 +52,20 @@ export async function openRepositoryFolder(path: string): Promise<RepositoryFold
     marker: join(own, 'repository.json'),
   };
   // Our own first: by it another process knows the folder.
-  for (const name of [folder.generations, folder.pool, folder.dists]) await mkdir(name, { recursive: true });
+  for (const name of [root, own, folder.generations, folder.pool, folder.dists]) await makeFolder(name);
   return folder;
+}
+
+/** Not recursive: that would make the folders of a path that is mistyped, and in /proc Node tries it for ever. */
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST') return;
+    const reason = error.code === 'ENOENT' ? `${dirname(path)} has no place for it` : error.message;
+    throw new SlipwayFailure('InvalidRequest', `the folder ${path} cannot be made: ${reason}`, {
+      advice: `Make ${dirname(path)} first if it is missing, or name another folder that you may write: --into <folder>.`,
+      cause: error,
+    });
+  });
 }
 
 /** All suites that are published, sorted. */

@@ -142,6 +142,24 @@ describe('is refused, and what is published stays as it is:', () => {
   });
 });
 
+test.each([
+  ['in /proc', () => '/proc/foo'],
+  ['in a folder that is missing', (folder: string) => join(folder, 'missing', 'repository')],
+  ['below a file', (folder: string) => join(folder, 'publisher.secret', 'repository')],
+])(
+  'a folder that cannot be made is refused: %s',
+  async (_, into) => {
+    const { folder, publish, built } = await publishing();
+    await expect(publish([await built(HELLO)], { into: into(folder) })).rejects.toMatchObject({
+      type: 'InvalidRequest',
+      message: expect.stringContaining(into(folder)),
+      more: { advice: expect.stringContaining('--into') },
+    });
+    expect(await readdir(folder)).not.toContain('missing');
+  },
+  20_000,
+);
+
 describe('apt notices', () => {
   async function setting() {
     const all = await publishing();
