@@ -1,9 +1,10 @@
 import pLimit from 'p-limit';
 import { SlipwayFailure } from '../schema/failures.ts';
 import type { Store, StoredBlob } from '../stores/store.ts';
-import { type Inventory, type KnownResult, readInventory } from './inventory.ts';
+import { type KnownResult, readInventory } from './inventory.ts';
 import { deadLogs, type LiveLog } from './live-logs.ts';
 import type { Builds, OpenBuilds } from './open-builds.ts';
+import { checkTemporal } from './right-temporal.ts';
 import { doomed, hasRule, type RetentionRules } from './rules.ts';
 import { unreferencedBlobs } from './unreferenced-blobs.ts';
 
@@ -12,7 +13,7 @@ export interface GcOptions {
   /** Absent: nobody is asked which builds are open. Only where none can be. */
   builds: Builds | undefined;
   rules: RetentionRules;
-  /** Seconds: what was put or written to since then stays. At least an hour. */
+  /** Seconds: what was put or written to since then stays, and the results of builds that ended. At least an hour. */
   graceSeconds: number;
   /** Seconds that the live log of a run without a result stays; at least the grace. */
   liveLogSeconds: number;
@@ -35,8 +36,6 @@ export interface Collected {
 
 /** The least grace, seconds: who uploads a source starts the build within it. */
 export const LEAST_GRACE = 3600;
-/** Temporal remembers a closed run for at least a day. */
-const REMEMBERED_MILLISECONDS = 12 * 3600 * 1000;
 /** Deletions at a time. */
 const PARALLEL = 8;
 
@@ -58,8 +57,9 @@ export async function collectGarbage(options: GcOptions): Promise<Collected> {
   const now = Date.now();
   const before = await builds?.open();
   const inventory = await readInventory(store);
-  if (builds !== undefined) await checkTemporal(builds, inventory, now);
-  const gone = doomed(inventory.results, rules, now);
+  if (builds !== undefined) await checkTemporal(builds, inventory.results, now);
+  const cutoff = new Date(now - options.graceSeconds * 1000);
+  const gone = doomed(inventory.results, rules, now).filter(({ endedAt }) => endedAt < cutoff.getTime());
   if (!dryRun) await each(gone, ({ record }) => store.deleteRecord(record));
 
   const after = await builds?.open();
@@ -73,7 +73,6 @@ export async function collectGarbage(options: GcOptions): Promise<Collected> {
   const logs = await deadLogs(store, runsOf(open), logsBefore);
   if (!dryRun) await each(logs, ({ stream }) => store.deleteLog(stream));
 
-  const cutoff = new Date(now - options.graceSeconds * 1000);
   const roots = [...kept, ...unreadable, ...open].map(({ references }) => references);
   const { unreferenced, ...blobs } = await unreferencedBlobs(store, roots, cutoff);
   const spared = dryRun ? [] : await deleteBlobs(store, unreferenced, cutoff);
@@ -104,18 +103,6 @@ export function checkGcOptions({ rules, graceSeconds }: Pick<GcOptions, 'rules' 
   throw new SlipwayFailure('InvalidRequest', `A grace of ${graceSeconds} s is too short: at least an hour.`, {
     advice: 'Within it somebody may have uploaded a source and not started the build yet: --grace "1 d".',
   });
-}
-
-/** A server that does not know what was built just now is another one: it would say that no build is open. */
-async function checkTemporal(builds: Builds, { results }: Inventory, now: number): Promise<void> {
-  const newest = results.toSorted((a, b) => b.endedAt - a.endedAt)[0];
-  if (newest === undefined || now - newest.endedAt > REMEMBERED_MILLISECONDS) return;
-  if (await builds.knows(newest.build, newest.run)) return;
-  throw new SlipwayFailure(
-    'HostUnfit',
-    `this Temporal does not know ${newest.build}, whose result is in the store: it is not the one of the workers`,
-    { advice: 'Set TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE to the Temporal that the workers use.' },
-  );
 }
 
 function runsOf(open: readonly OpenBuilds[]): Set<string> {

@@ -1,6 +1,7 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { Payload } from '@temporalio/common';
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import type { temporal } from '@temporalio/proto';
 import pLimit from 'p-limit';
 import type { Digest } from '../schema/digest.ts';
 import type { Store } from '../stores/store.ts';
@@ -21,13 +22,20 @@ export interface Builds {
   open(): Promise<OpenBuilds>;
   /** Whether a run is known, open or closed. */
   knows(build: string, run: string): Promise<boolean>;
+  /** Whether it knows any build, or a worker polls for builds. */
+  isInUse(): Promise<boolean>;
 }
 
 /** Temporal's word on builds; errors of the client where it cannot be reached. */
 export function temporalBuilds(client: Client): Builds {
-  return { open: () => openBuilds(client), knows: (build, run) => knowsRun(client, build, run) };
+  return {
+    open: () => openBuilds(client),
+    knows: (build, run) => knowsRun(client, build, run),
+    isInUse: () => isInUse(client),
+  };
 }
 
+const WORKFLOW_QUEUE: temporal.api.enums.v1.TaskQueueType = 1;
 /** Histories read at a time. */
 const PARALLEL = 8;
 
@@ -104,4 +112,15 @@ async function knowsRun(client: Client, workflowId: string, runId: string): Prom
     if (error instanceof WorkflowNotFoundError) return false;
     throw error;
   }
+}
+
+async function isInUse(client: Client): Promise<boolean> {
+  const query = `WorkflowType = "${BUILD_WORKFLOW}"`;
+  for await (const _ of client.workflow.list({ query, pageSize: 1 })) return true;
+  const { pollers } = await client.workflowService.describeTaskQueue({
+    namespace: client.options.namespace,
+    taskQueue: { name: COMMON_QUEUE },
+    taskQueueType: WORKFLOW_QUEUE,
+  });
+  return pollers.length > 0;
 }

@@ -1,17 +1,15 @@
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
-import prettyBytes from 'pretty-bytes';
-import { type Collected, checkGcOptions, collectGarbage } from '../../retention/gc.ts';
-import { collectCaches, type HostCollected } from '../../retention/host-caches.ts';
+import { checkGcOptions, collectGarbage } from '../../retention/gc.ts';
+import { collectCaches } from '../../retention/host-caches.ts';
 import { inputsOfRuns, temporalBuilds } from '../../retention/open-builds.ts';
 import type { Store } from '../../stores/store.ts';
 import type { Configuration } from '../../workers/configuration.ts';
-import { shortId } from '../../workflows/names.ts';
+import { hostText, plain, storeText } from '../collected.ts';
 import { configurationOf, openContext, openStore } from '../context.ts';
 import { UsageError } from '../exit-codes.ts';
 import { TemporalUnavailable } from '../failures.ts';
 import { bytes, paragraphs, seconds } from '../option-values.ts';
-import { printable } from '../printable.ts';
 import { positive } from '../request-options.ts';
 
 interface GcCommandOptions {
@@ -30,9 +28,11 @@ interface GcCommandOptions {
 const DESCRIPTION = `Deletes results that are old or too many, and all that only they refer to: artifacts, logs, locks, sources, keyrings,
 kept inputs; also logs of builds that ended without a result. A result goes only where every rule that is given lets it
 go. The rules may stand in the configuration (retention), so that a timer needs to say no more than slipway gc; without
-any rule it refuses. What an open build uses is never touched, nor what was put into the store within the grace.
+any rule it refuses. What an open build uses is never touched, nor what was put into the store within the grace, nor the
+result of a build that ended within it.
 
-With --host it cleans the caches of this host instead: downloads, package lists, unpacked kernels.`;
+With --host it cleans the caches of this host instead: downloads, package lists, unpacked kernels. What was used within
+the last hour stays, whatever --max-size says.`;
 
 const MORE = `
 --without-temporal: Temporal is asked which builds are open, and what they use stays. Without it nobody knows: sources,
@@ -60,7 +60,11 @@ export function addGcCommand(program: Command): void {
     .option('--live-logs <age>', 'logs of builds without a result (default: 7 d)', seconds)
     .option('--without-temporal', 'do not ask which builds are open: see below')
     .option('--host', 'the caches of this host, and not the store')
-    .option('--max-size <size>', 'with --host: room for all caches, for instance "50 GiB"', bytes)
+    .option(
+      '--max-size <size>',
+      'with --host: room for all caches, for instance "50 GiB"; what was used within the last hour stays',
+      bytes,
+    )
     .option('--dry-run', 'only say what would go')
     .option('--json', 'as JSON')
     .addHelpText('after', MORE);
@@ -150,64 +154,5 @@ async function host(command: Command, options: GcCommandOptions): Promise<void> 
     },
     dryRun: options.dryRun ?? false,
   });
-  console.log(options.json ? JSON.stringify(collected, null, 2) : hostText(collected));
-}
-
-/** Without what only gc itself needs. */
-function plain({ results, ...rest }: Collected): unknown {
-  return {
-    ...rest,
-    results: results.map(({ record, build, run, version, outcome, endedAt }) => ({
-      ...{ record, build, run, version, outcome },
-      endedAt: new Date(endedAt).toISOString(),
-    })),
-  };
-}
-
-function storeText({ dryRun, results, logs, blobs, kept, unreadable, openBuilds }: Collected): string {
-  const verb = dryRun ? 'would go' : 'deleted';
-  const endOf = (time: number) => new Date(time).toISOString().slice(0, 10);
-  return printable(
-    [
-      ...results
-        .toSorted((a, b) => a.endedAt - b.endedAt)
-        .map(
-          ({ build, version, outcome, endedAt }) =>
-            `- ${shortId(build)} ${version} ${outcome}, ended ${endOf(endedAt)}`,
-        ),
-      ...unreadable.map((record) => `! ${record} is of another version of slipway, and stays`),
-      `${verb}: ${results.length} results, ${logs.length} live logs, ${blobs.length} blobs (${sizeOf([...blobs.map(({ size }) => size), ...logs.map((log) => log.bytes)])})`,
-      `${dryRun ? 'would stay' : 'kept'}: ${kept.results} results, ${kept.blobs} blobs (${sizeOf([kept.bytes])})${openBuilds === undefined ? '' : `; ${openBuilds} open builds`}`,
-    ].join('\n'),
-  );
-}
-
-function hostText({ dryRun, removed, kept, left }: HostCollected): string {
-  const kinds = {
-    input: 'downloads',
-    partial: 'partial downloads',
-    unpacked: 'unpacked kernels and the like',
-    lists: 'sets of package lists',
-  };
-  const lines = Object.entries(kinds).flatMap(([kind, name]) => {
-    const entries = removed.filter((entry) => entry.kind === kind);
-    return entries.length === 0
-      ? []
-      : [`- ${entries.length} ${name} (${sizeOf(entries.map((each) => each.bytes))})`];
-  });
-  const reasons = Map.groupBy(left, ({ reason }) => reason);
-  return printable(
-    [
-      ...lines,
-      ...[...reasons].map(([reason, entries]) => `! left ${entries.length}: ${reason}`),
-      `${dryRun ? 'would go' : 'deleted'}: ${sizeOf(removed.map((each) => each.bytes))}; ${dryRun ? 'would stay' : 'kept'}: ${kept.entries} entries (${sizeOf([kept.bytes])})`,
-    ].join('\n'),
-  );
-}
-
-function sizeOf(sizes: readonly number[]): string {
-  return prettyBytes(
-    sizes.reduce((sum, size) => sum + size, 0),
-    { binary: true },
-  );
+  console.log(options.json ? JSON.stringify(collected, null, 2) : hostText(collected, maxBytes));
 }

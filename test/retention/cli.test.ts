@@ -88,7 +88,9 @@ test('--host cleans the caches of this host, without Temporal where no build run
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, digest), 'an input');
   const nothing = await slipway('--host');
-  expect(nothing.stdout).toContain('deleted: 0 B; kept: 1 entries (8 B)');
+  expect(nothing.stdout).toContain('deleted: 0 B; kept: 1 entry (8 B)');
+  const tooMuch = await slipway('--host', '--max-size', '0.004 KiB');
+  expect(tooMuch.stdout).toContain('! more than 4 B: what was used within the last hour stays');
   await utimes(join(folder, digest), daysAgo(31), daysAgo(31));
   const dry = await slipway('--host', '--dry-run');
   expect(dry.stdout).toContain('- 1 downloads (8 B)\nwould go: 8 B; would stay: 0 entries (0 B)');

@@ -1,14 +1,15 @@
 import { readdir, utimes, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { Client } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import type { WorkflowBundle } from '@temporalio/worker';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { Worker, type WorkflowBundle } from '@temporalio/worker';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { run } from '../../host/run.ts';
 import { collectGarbage } from '../../retention/gc.ts';
 import { inputsOfRuns, temporalBuilds } from '../../retention/open-builds.ts';
 import type { Store } from '../../stores/store.ts';
 import { bundleWorkflows } from '../../workers/host-workers.ts';
-import { logStream, resultRecord } from '../../workflows/names.ts';
+import { COMMON_QUEUE, logStream, resultRecord } from '../../workflows/names.ts';
 import { createTestHost, requestFor, testStore } from '../support/build-host.ts';
 import { startBuild, statusWhere } from '../support/builds.ts';
 import { putResult } from '../support/results.ts';
@@ -21,7 +22,7 @@ const SLIPWAY = resolve(import.meta.dirname, '..', '..', 'client', 'slipway');
 let environment: TestWorkflowEnvironment;
 let workflowBundle: WorkflowBundle;
 beforeAll(async () => {
-  [environment, workflowBundle] = await Promise.all([startTemporal(), bundleWorkflows()]);
+  [environment, workflowBundle] = await Promise.all([startTemporal(['unused', 'polled']), bundleWorkflows()]);
 });
 afterAll(() => environment?.teardown());
 
@@ -33,6 +34,14 @@ async function age(store: Store, days: number): Promise<void> {
       if (entry.isFile()) await utimes(join(entry.parentPath, entry.name), daysAgo(days), daysAgo(days));
     }
   }
+}
+
+/** As if its build had ended so many days ago. */
+async function ageResult(store: Store, record: string, days: number): Promise<void> {
+  const result = JSON.parse(Buffer.from((await store.readRecord(record)) ?? []).toString());
+  await store.deleteRecord(record);
+  const aged = { ...result, startedAt: daysAgo(days), endedAt: daysAgo(days) };
+  await store.publish(record, Buffer.from(JSON.stringify(aged)));
 }
 
 async function blobs(store: Store): Promise<string[]> {
@@ -108,9 +117,24 @@ test('what open builds use survives at any step; a build that waited through it 
   for (const digest of digests) expect(await store.blobSize(digest)).toBeDefined();
 
   await age(store, 10);
+  await ageResult(store, resultRecord(result.build, result.run), 10);
   const third = await collectGarbage(everything(store));
   expect(third.results.map(({ record }) => record)).toEqual([resultRecord(result.build, result.run)]);
   expect(await blobs(store)).toEqual([]);
+});
+
+test('a Temporal is in use where it knows a build or a worker polls it', async () => {
+  const of = (namespace: string) =>
+    temporalBuilds(new Client({ connection: environment.connection, namespace }));
+  expect(await of('unused').isInUse()).toBe(false);
+  await startBuild(environment.client, requestFor('known'), onTestFinished);
+  await vi.waitFor(async () => expect(await of('default').isInUse()).toBe(true), 20_000);
+  const worker = await Worker.create({
+    ...{ connection: environment.nativeConnection, namespace: 'polled', workflowBundle },
+    taskQueue: COMMON_QUEUE,
+  });
+  const whileItPolls = () => vi.waitFor(async () => expect(await of('polled').isInUse()).toBe(true), 20_000);
+  await worker.runUntil(whileItPolls);
 });
 
 test('a Temporal that did not build what is in the store is refused', async () => {
@@ -134,9 +158,9 @@ test('the command line asks Temporal, and says what went', async () => {
   const slipway = (...args: string[]) => run([SLIPWAY, 'gc', ...args], { accept: [1, 2, 3], cwd: home, env });
   const dry = await slipway('--dry-run');
   expect(dry.stdout).toMatch(
-    /^- old\/[0-9a-f]{8} 7 succeeded, ended \d{4}-\d\d-\d\d\nwould go: 1 results, 0 live logs, 2 blobs/,
+    /^- old\/[0-9a-f]{8} 7 succeeded, ended \d{4}-\d\d-\d\d\nwould go: 1 result, 0 live logs, 2 blobs/,
   );
-  expect(dry.stdout).toContain('would stay: 1 results, 2 blobs');
+  expect(dry.stdout).toContain('would stay: 1 result, 2 blobs');
   const { stdout, exitCode } = await slipway('--json');
   expect(JSON.parse(stdout)).toMatchObject({ dryRun: false, openBuilds: 0, results: [{ version: '7' }] });
   expect(exitCode).toBe(0);

@@ -82,6 +82,20 @@ describe('gc', () => {
     expect(digests).not.toContain(old.artifacts[1]?.sha256);
   });
 
+  test.each([
+    [20, 86_400, 0],
+    [20, 18 * 3600, 1],
+    [25, 86_400, 1],
+  ])('of a result that ended %i h ago, with a grace of %i s, %i go', async (hours, graceSeconds, gone) => {
+    const { store } = await agedStore();
+    await putResult(store, { name: 'young', startedAt: daysAgo(hours / 24) });
+    const rules = { olderThanSeconds: 0, keepLatestGood: false };
+    const { results, blobs } = await collectGarbage(options(store, { rules, graceSeconds }));
+    expect(results).toHaveLength(gone);
+    // Put just now.
+    expect(blobs).toEqual([]);
+  });
+
   test('keeps what an open build has in its history, and what its lock names', async () => {
     const { store, blobs, age } = await agedStore();
     const source = await store.putBytes(bytes('a source'));
@@ -117,6 +131,7 @@ describe('gc', () => {
         return asked === 1 ? openBuildsOf({}).open() : openBuildsOf({ late: { keyring: reused } }).open();
       },
       knows: async () => true,
+      isInUse: async () => true,
     };
     await collectGarbage(options(store, { builds }));
     expect(await blobs()).toHaveLength(4);
