@@ -10,7 +10,7 @@ import { type Artifact, BuildResult } from '../schema/result.ts';
 import type { Store } from '../stores/store.ts';
 import { workflowUrl } from '../workers/temporal-address.ts';
 import { BUILD_WORKFLOW, COMMON_QUEUE } from '../workflows/names.ts';
-import { endOf, isNotFound, isOutage, TemporalUnavailable, unknownBuild } from './failures.ts';
+import { deletedResult, endOf, isNotFound, isOutage, TemporalUnavailable, unknownBuild } from './failures.ts';
 import { type FetchedArtifact, fetchArtifacts, logName } from './fetch-artifacts.ts';
 import { findBuild, listBuilds } from './find.ts';
 import { type LogOptions, readLog } from './log.ts';
@@ -52,10 +52,11 @@ export interface SlipwayClient {
   wait(id: string, of?: OfRun): Promise<BuildResult>;
   /** @throws SlipwayFailure InvalidRequest where nobody knows the build */
   status(id: string, of?: OfRun): Promise<BuildReport>;
+  /** @throws SlipwayFailure InvalidRequest where nobody knows the build, or retention has deleted its log */
   log(id: string, options?: LogOptions & OfRun): AsyncIterable<Uint8Array>;
   /** Asks to cancel and returns; `force` terminates: nothing is cleaned up but by the host's janitor. */
   cancel(id: string, options?: OfRun & { force?: boolean }): Promise<void>;
-  /** @throws SlipwayFailure InvalidRequest where it has no result (yet) */
+  /** @throws SlipwayFailure InvalidRequest where it has no result (yet), or retention has deleted it */
   artifacts(id: string, of?: OfRun): Promise<Artifact[]>;
   /** Writes all or the named artifacts into a folder; see `fetchArtifacts`. */
   fetchArtifacts(
@@ -186,10 +187,12 @@ async function* log(
   id: string,
   options: LogOptions & OfRun,
 ): AsyncGenerator<Uint8Array> {
-  const { run } = await reportOf(client, store, id, options.run);
+  const { run, resultDeleted } = await reportOf(client, store, id, options.run);
+  let isDeleted = resultDeleted ?? false;
   const isOver = async () => {
     try {
-      const { state } = await reportOf(client, store, id, run);
+      const { state, resultDeleted } = await reportOf(client, store, id, run);
+      isDeleted = resultDeleted ?? false;
       options.onTemporal?.(true);
       return state !== 'running';
     } catch (error) {
@@ -199,7 +202,8 @@ async function* log(
       return false;
     }
   };
-  yield* readLog(store, { id, run }, isOver, options);
+  if (!isDeleted) yield* readLog(store, { id, run }, isOver, options);
+  if (isDeleted) throw deletedResult(id, 'log', store.location);
 }
 
 async function cancel(
@@ -226,6 +230,7 @@ async function resultOf(
   run?: string,
 ): Promise<BuildResult> {
   const report = await reportOf(client, store, id, run);
+  if (report.resultDeleted) throw deletedResult(id, 'result', store.location);
   if (report.result !== undefined) return report.result;
   throw new SlipwayFailure('InvalidRequest', `The build ${id} has no result: it is ${report.state}.`, {
     advice: report.state === 'running' ? 'Wait for its end (slipway logs -f).' : 'See slipway status.',

@@ -72,6 +72,18 @@ export function unknownBuild(id: string, location: string): SlipwayFailure {
   );
 }
 
+/** A build that Temporal remembers, whose result retention has deleted. */
+export function deletedResult(id: string, what: 'log' | 'result', location: string): SlipwayFailure {
+  const also = what === 'log' ? ', with its result' : ', with its log and artifacts';
+  return new SlipwayFailure(
+    'InvalidRequest',
+    `The ${what} of ${id} was deleted from the store by retention (slipway gc)${also}.`,
+    {
+      advice: `Build it again; slipway gc --help says which results stay. The store is ${location}: is that the one of the workers?`,
+    },
+  );
+}
+
 /** What a workflow's end means to a caller: the typed failure, BuildCancelled, or the error as it came. */
 export function endOf(error: unknown): unknown {
   if (!(error instanceof WorkflowFailedError)) return error;

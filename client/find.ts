@@ -21,23 +21,28 @@ export async function listBuilds(
   limit: number,
 ): Promise<BuildReport[]> {
   const reports: BuildReport[] = [];
+  const completed: BuildReport[] = [];
   if (client !== undefined) {
     for await (const execution of client.workflow.list({ query: queryOf(''), pageSize: limit })) {
       if (reports.length === limit) break;
-      reports.push({
+      const report: BuildReport = {
         id: execution.workflowId,
         run: execution.runId,
         state: stateOf(execution.status.name),
         startedAt: execution.startTime.toISOString(),
         ...(execution.closeTime === undefined ? {} : { endedAt: execution.closeTime.toISOString() }),
         steps: [],
-      });
+      };
+      reports.push(report);
+      if (execution.status.name === 'COMPLETED') completed.push(report);
     }
   }
   const known = new Map(reports.map((report) => [report.run, report]));
   const published = await publishedResults(store, 'results/');
   // Completed is not succeeded: the result knows the outcome.
   for (const result of published) Object.assign(known.get(result.run) ?? {}, fromResult(result));
+  const has = new Set(published.map(({ run }) => run));
+  for (const report of completed) if (!has.has(report.run)) report.resultDeleted = true;
   const forgotten = published.filter(({ run }) => !known.has(run)).map(fromResult);
   return [...reports, ...forgotten]
     .sort((a, b) => Date.parse(b.startedAt) - Date.parse(a.startedAt))

@@ -36,6 +36,8 @@ export interface BuildReport {
   failure?: Failure;
   /** Once published; also for a build that failed. */
   result?: BuildResult;
+  /** Temporal knows how it ended, and retention has deleted its result: its log and artifacts are gone. */
+  resultDeleted?: true;
 }
 
 /** A build's report: from Temporal while it knows the build, else from the record in the store. */
@@ -103,10 +105,11 @@ async function fromTemporal(
 /** How a run ended that published nothing. */
 async function closedWithout(
   handle: WorkflowHandle,
-): Promise<Pick<BuildReport, 'state' | 'failure' | 'result'>> {
+): Promise<Pick<BuildReport, 'state' | 'failure' | 'result' | 'resultDeleted'>> {
   try {
     const result = (await handle.result()) as BuildResult;
-    return { state: result.outcome, result };
+    // Who completes has published before: somebody deleted the record since.
+    return { state: result.outcome, result, resultDeleted: true };
   } catch (error) {
     const end = endOf(error);
     if (end instanceof BuildCancelled) return { state: 'cancelled' };

@@ -43,7 +43,8 @@ export async function latestResults(store: Store): Promise<BuildResult[]> {
 /** What to say, where there is none. `all` is sorted newest first. */
 function newestGood(word: string, all: readonly BuildResult[]): BuildResult | string {
   const fitting = all.filter((result) => fits(word.replace(/^build\//, ''), result));
-  if (fitting.length === 0) return `${word}: no build with a result has this name or id`;
+  if (fitting.length === 0)
+    return `${word}: no build with a result has this name or id; it has not ended, or its result was deleted (slipway gc)`;
   const good = fitting.filter(({ outcome }) => outcome === 'succeeded');
   const [newest] = good;
   if (newest === undefined) return `${word}: none of its builds succeeded`;

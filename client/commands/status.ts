@@ -31,12 +31,14 @@ export function addStatusCommand(program: Command): void {
   });
 }
 
+const DELETED = 'its result was deleted from the store (retention)';
+
 function listText(reports: readonly BuildReport[]): string {
   if (reports.length === 0) return 'No builds yet. Start one: slipway build hello';
   return reports
     .map((report) => {
       const id = shortId(report.id).padEnd(32);
-      const version = report.result?.package.version ?? '';
+      const version = report.resultDeleted ? DELETED : (report.result?.package.version ?? '');
       return `${report.state.padEnd(10)} ${id} ${report.startedAt}  ${tookOf(report).padEnd(12)} ${version}`.trimEnd();
     })
     .join('\n');
@@ -63,7 +65,10 @@ function reportText(report: BuildReport, url: string | undefined): string {
       ...(phases.length === 0
         ? []
         : [`phases   ${phases.map(([phase, seconds]) => `${phase} ${duration(seconds)}`).join(', ')}`]),
-      ...(result === undefined ? [] : [`results  ${result.artifacts.length}, log ${result.log.size} bytes`]),
+      ...(report.resultDeleted ? [`results  ${DELETED}`] : []),
+      ...(result === undefined || report.resultDeleted
+        ? []
+        : [`results  ${result.artifacts.length}, log ${result.log.size} bytes`]),
       ...(url === undefined ? [] : [`web ui   ${url}`]),
       ...(failure === undefined ? [] : ['', explainFailure(failure)]),
     ].join('\n'),

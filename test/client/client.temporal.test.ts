@@ -8,6 +8,7 @@ import { BuildCancelled, TemporalUnavailable } from '../../client/failures.ts';
 import { SlipwayFailure } from '../../schema/failures.ts';
 import type { Store } from '../../stores/store.ts';
 import { bundleWorkflows } from '../../workers/host-workers.ts';
+import { resultRecord } from '../../workflows/names.ts';
 import { createTestHost, requestFor, type TestHostOptions, testStore } from '../support/build-host.ts';
 import { startTemporal } from '../support/temporal.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -99,6 +100,26 @@ describe('a build from start to end', () => {
     expect((await readdir(folder)).sort()).toEqual(['a_1.deb', 'sub']);
     await later.fetchLog(id, folder);
     expect(await readFile(join(folder, 'remembered_1.0-1.log'), 'utf8')).toContain('the log of build');
+  });
+
+  it('says of a build that Temporal knows that its result was deleted', async () => {
+    const { slipway, store } = await farmWith(SUCCESS);
+    const { id, run } = await slipway.start(requestFor('deleted'));
+    await slipway.wait(id);
+    await store.deleteRecord(resultRecord(id, run));
+    for (const follow of [false, true]) {
+      await expect(textOf(slipway.log(id, { follow }))).rejects.toThrow(
+        /^The log of build\/deleted\/\w+ was deleted from the store by retention/,
+      );
+    }
+    expect(await slipway.status(id)).toMatchObject({ state: 'succeeded', resultDeleted: true });
+    await until(async () =>
+      (await slipway.list(50)).some((each) => each.id === id && each.resultDeleted === true),
+    );
+    const folder = await temporaryFolder();
+    await expect(slipway.artifacts(id)).rejects.toThrow(/^The result of .* was deleted from the store by/);
+    await expect(slipway.fetchArtifacts(id, folder)).rejects.toThrow('was deleted from the store');
+    await expect(slipway.fetchLog(id, folder)).rejects.toThrow('was deleted from the store');
   });
 
   it('says while it runs which phase it is in and how far the step is', async () => {

@@ -40,10 +40,10 @@ test('what cannot be published is named, all of it', async () => {
     type: 'InvalidRequest',
     more: {
       items: [
-        'nosuch: no build with a result has this name or id',
+        'nosuch: no build with a result has this name or id; it has not ended, or its result was deleted (slipway gc)',
         'never: none of its builds succeeded',
         `${failed.build}: none of its builds succeeded`,
-        '../x: no build with a result has this name or id',
+        '../x: no build with a result has this name or id; it has not ended, or its result was deleted (slipway gc)',
       ],
     },
   });
