@@ -9,8 +9,8 @@ export interface IndexEntry {
   architecture: string;
   /** Its stanza, as apt-ftparchive wrote it, without a line end behind it. */
   text: string;
-  /** Below the root of the repository. */
-  files: { path: string; sha256: Digest }[];
+  /** Below the root of the repository; sizes in bytes. */
+  files: { path: string; sha256: Digest; size: number }[];
 }
 
 /** What there can be only one of in a suite. */
@@ -35,7 +35,13 @@ export function readPackages(text: string): IndexEntry[] {
     version: needed(fields, 'version'),
     architecture: needed(fields, 'architecture'),
     text: stanza,
-    files: [{ path: needed(fields, 'filename'), sha256: needed(fields, 'sha256') }],
+    files: [
+      {
+        path: needed(fields, 'filename'),
+        sha256: needed(fields, 'sha256'),
+        size: Number(needed(fields, 'size')),
+      },
+    ],
   }));
 }
 
@@ -52,8 +58,8 @@ export function readSources(text: string): IndexEntry[] {
       files: lines
         .filter((line) => line !== '')
         .map((line) => {
-          const [sha256 = '', , name = ''] = line.split(/\s+/);
-          return { path: `${folder}/${name}`, sha256 };
+          const [sha256 = '', size, name = ''] = line.split(/\s+/);
+          return { path: `${folder}/${name}`, sha256, size: Number(size) };
         }),
     };
   });

@@ -1,15 +1,16 @@
-import { mkdir, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { withFileLock } from '../host/file-lock.ts';
 import { CommandFailed } from '../host/run.ts';
-import { digestOf } from '../repositories/partial-file.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import type { BuildResult } from '../schema/result.ts';
 import type { Store } from '../stores/store.ts';
+import { shortId } from '../workflows/names.ts';
+import { architecturesOf, checkArchitectures } from './architectures.ts';
+import { type Change, changeSuite, NO_CHANGE } from './change.ts';
 import { switchTo, writeGeneration } from './generation.ts';
-import type { IndexEntry } from './index-entry.ts';
 import { writeKeyring } from './keyring-files.ts';
 import { nextMarker, readMarker, writeMarker } from './marker.ts';
+import { checkPool, fillPool } from './pool.ts';
 import { discardUnpublished, prune, usedGenerations } from './prune.ts';
 import {
   currentGeneration,
@@ -19,16 +20,20 @@ import {
 } from './repository-folder.ts';
 import { openSigningKey, type SigningKey, type SigningKeyOptions } from './signing-key.ts';
 import { type Skipped, type Staged, stageResults } from './staging.ts';
-import { addTo, contentClash, indexPool, keepNewest, readSuite, type Suite } from './suite.ts';
+import { indexPool, readSuite, type Suite } from './suite.ts';
 
 export interface PublishOptions {
   store: Store;
-  /** Folder of the repository; made where it is missing. */
+  /** Folder of the repository; made where it is missing, but not its parents. */
   into: string;
-  /** Only of builds that succeeded. None: all suites are written and signed anew. */
+  /** Only of builds that succeeded. None: suites are written and signed anew. */
   results: readonly BuildResult[];
-  suite: string;
-  component: string;
+  /** Where some results have no package, publishes the others; by default it is refused. */
+  skipEmpty?: boolean;
+  /** Default: `stable`; without results all suites. */
+  suite?: string | undefined;
+  /** That packages are added to; of no meaning without results, as are `architectures` and `keep`. Default: `main`. */
+  component?: string | undefined;
   /** Beside those of the packages and of the suite. */
   architectures?: readonly string[];
   /** Absent: the repository is not signed. */
@@ -45,25 +50,14 @@ export interface PublishOptions {
   signal?: AbortSignal;
 }
 
-export interface PublishedPackage {
-  package: string;
-  version: string;
-  architecture: string;
-  /** Below the folder. */
-  files: string[];
-}
-
-export interface Published {
+export interface Published extends Change {
   folder: string;
   /** All suites that were written. */
   suites: string[];
-  component: string;
+  /** That packages were added to; absent: suites were written anew. */
+  component?: string;
+  /** Of that suite, or of all that were written anew. */
   architectures: string[];
-  added: PublishedPackage[];
-  /** Were there before. */
-  unchanged: PublishedPackage[];
-  /** Older versions that went. */
-  removed: PublishedPackage[];
   skipped: Skipped[];
   /** Fingerprint; null: not signed. */
   key: string | null;
@@ -89,6 +83,7 @@ export async function publish(options: PublishOptions): Promise<Published> {
     });
   }
   checkWords(options);
+  await guarded(() => checkArchitectures(options.architectures ?? []));
   const folder = await openRepositoryFolder(options.into);
   const work = async () => {
     await using key = options.key === undefined ? undefined : await openSigningKey(withSignal(options));
@@ -103,20 +98,17 @@ export async function publish(options: PublishOptions): Promise<Published> {
 }
 
 /** They become names of folders and words in a Release file. */
-function checkWords({ suite, component, architectures = [], keep = 1 }: PublishOptions): void {
+function checkWords({ suite = 'stable', component = 'main', keep = 1 }: PublishOptions): void {
   const wrong = [
     ...[suite, component].filter((word) => !/^[A-Za-z0-9][A-Za-z0-9._~+-]{0,99}$/.test(word)),
-    ...architectures.filter((word) => !/^[a-z0-9][a-z0-9-]{0,49}$/.test(word) || NO_ARCHITECTURE.test(word)),
     ...(Number.isInteger(keep) && keep >= 1 ? [] : [`keep ${keep}`]),
   ];
   if (wrong.length === 0) return;
   throw new SlipwayFailure('InvalidRequest', `not possible in a repository: ${wrong.join(', ')}`, {
     items: wrong,
-    advice: 'Suites, components and architectures are plain words, as in stable, main, amd64.',
+    advice: 'Suites and components are plain words, as in stable, main.',
   });
 }
-
-const NO_ARCHITECTURE = /^(all|any|source)$/;
 
 function withSignal({ key, signal }: PublishOptions): SigningKeyOptions {
   return { ...(key ?? { key: '' }), ...(signal === undefined ? {} : { signal }) };
@@ -127,72 +119,79 @@ async function publishLocked(
   options: PublishOptions,
   key: SigningKey | undefined,
 ): Promise<Published> {
-  const { store, results, component } = options;
   const before = await readMarker(folder);
   const marker = nextMarker(before, options, key?.fingerprint ?? null);
-  const suite = await readSuite(options.suite, await currentGeneration(folder, options.suite));
-  const staged = await stageResults(store, results, component, folder.staging);
-  const { added, unchanged } = addTo(suite, component, await indexPool(folder.staging));
-  const removed = options.keep === undefined ? [] : keepNewest(suite, component, options.keep);
-  suite.architectures = architecturesOf(suite, options);
-  await fillPool(folder, staged);
-  const others = key?.fingerprint === before?.key ? [] : await suitesOf(folder);
-  const names = results.length === 0 ? await suitesOf(folder) : [options.suite, ...others];
-  if (names.length === 0) throw nothingThere(folder);
-  const written = [...new Set(names)];
-  for (const name of written) {
-    const what = name === suite.name ? suite : await readSuite(name, await currentGeneration(folder, name));
-    const older = await usedGenerations(folder, name);
-    const generation = await writeGeneration(folder, what, marker, key, older);
-    await switchTo(folder, name, generation);
+  const named = await suitesToWrite(folder, options);
+  const others = marker.key === before?.key ? [] : await suitesOf(folder);
+  const suites: Suite[] = [];
+  for (const name of new Set([...named, ...others])) {
+    suites.push(await readSuite(name, await currentGeneration(folder, name)));
+  }
+  const { change, skipped } = await addResults(folder, suites, options);
+  for (const suite of suites) {
+    const older = await usedGenerations(folder, suite.name);
+    await switchTo(folder, suite.name, await writeGeneration(folder, suite, marker, key, older));
   }
   const keyring = await writeKeyring(folder.root, key);
   // Last: where a new key did not get to all suites, the next publish is asked for it again.
   await writeMarker(folder, marker);
   await prune(folder);
+  const changed = suites.filter(({ name }) => named.includes(name));
   return {
     folder: folder.root,
-    suites: written,
-    component,
-    architectures: suite.architectures,
-    added: added.map(described),
-    unchanged: unchanged.map(described),
-    removed: removed.map(described),
-    skipped: staged.skipped,
+    suites: suites.map(({ name }) => name),
+    ...(options.results.length === 0 ? {} : { component: options.component ?? 'main' }),
+    architectures: [...new Set(changed.flatMap(({ architectures }) => architectures))].sort(),
+    ...change,
+    skipped,
     key: marker.key,
     ...(keyring === undefined ? {} : { keyring }),
   };
 }
 
-/** Those of the suite, of its packages, and that were named; where there are none, those that were built for. */
-function architecturesOf(suite: Suite, { architectures = [], results }: PublishOptions): string[] {
-  const entries = [...suite.components.values()].flat().map(({ architecture }) => architecture);
-  const found = new Set([...suite.architectures, ...architectures, ...entries]);
-  found.delete('all');
-  found.delete('source');
-  if (found.size === 0) for (const { request } of results) found.add(request.architecture);
-  return [...found].sort();
+/** That which is added to; without results those that are meant. */
+async function suitesToWrite(
+  folder: RepositoryFolder,
+  { suite, results }: PublishOptions,
+): Promise<string[]> {
+  if (results.length > 0) return [suite ?? 'stable'];
+  const there = await suitesOf(folder);
+  if (there.length === 0) throw nothingThere(folder);
+  if (suite === undefined) return there;
+  if (there.includes(suite)) return [suite];
+  throw new SlipwayFailure('InvalidRequest', `${folder.root} has no suite ${suite} to sign anew`, {
+    advice: `It has ${there.join(', ')}.`,
+  });
 }
 
-/** Puts staged files to their places in the pool; looks at all of them before the first. */
-async function fillPool(folder: RepositoryFolder, staged: Staged): Promise<void> {
-  const wanted: [from: string, to: string][] = [];
-  const clashes: string[] = [];
-  for (const path of staged.builds.keys()) {
-    const [from, to] = [join(staged.folder, path), join(folder.root, path)];
-    const there = await digestOf(to);
-    if (there === undefined) wanted.push([from, to]);
-    else if (there !== (await digestOf(from))) clashes.push(path);
+/** Puts the packages of results into the first of the suites; all of what the suites list is then in the pool. */
+async function addResults(
+  folder: RepositoryFolder,
+  suites: readonly Suite[],
+  { store, results, component = 'main', architectures = [], keep, skipEmpty = false }: PublishOptions,
+): Promise<{ change: Change; skipped: Skipped[] }> {
+  const [suite] = suites;
+  if (results.length === 0 || suite === undefined) {
+    await checkPool(folder, suites, new Set());
+    return { change: NO_CHANGE, skipped: [] };
   }
-  if (clashes.length > 0) throw contentClash(clashes, folder.root);
-  for (const [from, to] of wanted) {
-    await mkdir(dirname(to), { recursive: true });
-    await rename(from, to);
-  }
+  const staged = await stageResults(store, results, component, folder.staging);
+  if (staged.empty.size > 0 && (!skipEmpty || staged.builds.size === 0)) throw nothingIn(staged);
+  const change = changeSuite(suite, component, await indexPool(folder.staging), keep);
+  suite.architectures = await architecturesOf(suite, architectures, results);
+  await checkPool(folder, suites, new Set(staged.builds.keys()));
+  await fillPool(folder, staged);
+  return { change, skipped: staged.skipped };
 }
 
-function described({ package: name, version, architecture, files }: IndexEntry): PublishedPackage {
-  return { package: name, version, architecture, files: files.map(({ path }) => path) };
+function nothingIn({ empty, skipped }: Staged): SlipwayFailure {
+  const items = skipped
+    .filter(({ build }) => empty.has(build))
+    .map(({ build, file, reason }) => `${shortId(build)}: ${file === undefined ? '' : `${file}: `}${reason}`);
+  return new SlipwayFailure('InvalidRequest', 'There is nothing to publish of some builds.', {
+    items,
+    advice: 'Name only builds that made Debian packages; slipway artifacts gets what others made.',
+  });
 }
 
 function nothingThere(folder: RepositoryFolder): SlipwayFailure {
@@ -213,7 +212,7 @@ async function guarded<Result>(work: () => Promise<Result>): Promise<Result> {
     if (!(error instanceof CommandFailed)) throw error;
     const advice =
       error.code === 'ENOENT'
-        ? 'Install the Debian packages apt-utils, dpkg and xz-utils (scripts/setup does).'
+        ? 'Install the Debian packages apt-utils, dpkg-dev and xz-utils (scripts/setup does).'
         : 'Run the command by hand to see more.';
     throw new SlipwayFailure('HostUnfit', error.message, { advice, cause: error });
   }

@@ -12,7 +12,8 @@ import { shortId } from '../workflows/names.ts';
 /** What cannot be published of a result, and why. */
 export interface Skipped {
   build: string;
-  file: string;
+  /** Absent: the whole result. */
+  file?: string;
   reason: string;
 }
 
@@ -23,6 +24,8 @@ export interface Staged {
   /** Which build each file came from, by its path below `folder`. */
   builds: Map<string, string>;
   skipped: Skipped[];
+  /** Builds of which nothing can be published; `skipped` says why. */
+  empty: Set<string>;
 }
 
 const NAME = /^[a-z0-9][a-z0-9+.-]+$/;
@@ -40,7 +43,7 @@ export async function stageResults(
   component: string,
   folder: string,
 ): Promise<Staged> {
-  const staged: Staged = { folder, builds: new Map(), skipped: [] };
+  const staged: Staged = { folder, builds: new Map(), skipped: [], empty: new Set() };
   for (const [at, result] of results.entries()) {
     const from = join(folder, 'fetched', String(at));
     const files = result.artifacts.filter(({ kind }) => kind === 'file');
@@ -49,15 +52,23 @@ export async function stageResults(
       staged.skipped.push({ build: result.build, file: path, reason: 'an installer package (udeb)' });
     }
     await fetched(store, result, wanted, from);
+    let isEmpty = true;
     for (const { path } of wanted) {
       const file = join(from, path);
       const of = { store, result, component, files, from };
-      if (path.endsWith('.deb')) await stageDeb(file, staged, of);
-      else await stageSource(file, staged, of);
+      const stageFile = path.endsWith('.deb') ? stageDeb : stageSource;
+      if (await stageFile(file, staged, of)) isEmpty = false;
     }
+    if (isEmpty) leaveOut(result, staged);
     await rm(from, { recursive: true, force: true });
   }
   return staged;
+}
+
+function leaveOut({ build }: BuildResult, { empty, skipped }: Staged): void {
+  empty.add(build);
+  if (skipped.some((each) => each.build === build)) return;
+  skipped.push({ build, reason: 'it has no package: no file .deb or .dsc' });
 }
 
 interface Of {
@@ -82,8 +93,8 @@ async function fetched(store: Store, { build }: BuildResult, files: readonly Art
   }
 }
 
-/** Named after what is in it, whatever the build called the file. */
-async function stageDeb(file: string, staged: Staged, { result, component }: Of): Promise<void> {
+/** Named after what is in it, whatever the build called the file. True: it is staged. */
+async function stageDeb(file: string, staged: Staged, { result, component }: Of): Promise<true> {
   const format = ['Package', 'Version', 'Architecture', 'source:Package'].map((field) => `\${${field}}\n`);
   const shown = await run(['dpkg-deb', '--show', `--showformat=${format.join('')}`, file]).catch(
     (error: unknown) => {
@@ -104,9 +115,15 @@ async function stageDeb(file: string, staged: Staged, { result, component }: Of)
   }
   const pooled = `${name}_${version.replace(/^\d+:/, '')}_${architecture}.deb`;
   await stage(file, `${poolFolder(component, source)}/${pooled}`, result.build, staged);
+  return true;
 }
 
-async function stageSource(dsc: string, staged: Staged, { store, result, component, files, from }: Of) {
+/** False where it is not complete, and left out. */
+async function stageSource(
+  dsc: string,
+  staged: Staged,
+  { store, result, component, files, from }: Of,
+): Promise<boolean> {
   const what = basename(dsc);
   const { text } = signedText(await readFile(dsc, 'utf8'), what);
   const { name, files: listed } = readDsc(text, what);
@@ -117,7 +134,7 @@ async function stageSource(dsc: string, staged: Staged, { store, result, compone
     const missing = listed.filter((_, at) => parts[at] === undefined).map((part) => part.name);
     const reason = `the build did not put out ${missing.join(', ')}`;
     staged.skipped.push({ build: result.build, file: what, reason });
-    return;
+    return false;
   }
   const folder = poolFolder(component, name);
   const needed = parts.filter((part) => part !== undefined);
@@ -126,6 +143,7 @@ async function stageSource(dsc: string, staged: Staged, { store, result, compone
     await stage(join(from, path), `${folder}/${basename(path)}`, result.build, staged);
   }
   await stage(dsc, `${folder}/${what}`, result.build, staged);
+  return true;
 }
 
 async function stage(file: string, path: string, build: string, staged: Staged): Promise<void> {

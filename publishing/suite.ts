@@ -53,23 +53,27 @@ export async function indexPool(folder: string): Promise<IndexEntry[]> {
 }
 
 /**
- * Adds packages to a component. What the suite has already, in whichever component, stays as it is.
+ * Adds packages to a component. What the suite has already, in whichever component, stays as it is and where it is.
  * @throws SlipwayFailure InvalidRequest, with all of them, where a package of the same version has other content
  */
 export function addTo(
   suite: Suite,
   component: string,
   entries: readonly IndexEntry[],
-): { added: IndexEntry[]; unchanged: IndexEntry[] } {
-  const there = new Map([...suite.components.values()].flat().map((entry) => [keyOf(entry), entry]));
+): { added: IndexEntry[]; unchanged: { entry: IndexEntry; component: string }[] } {
+  const there = new Map(
+    [...suite.components].flatMap(([where, all]) =>
+      all.map((entry) => [keyOf(entry), { entry, component: where }] as const),
+    ),
+  );
   const clashes = entries.filter((entry) => {
     const other = there.get(keyOf(entry));
-    return other !== undefined && !sameFiles(entry, other);
+    return other !== undefined && !sameFiles(entry, other.entry);
   });
   if (clashes.length > 0) throw contentClash(clashes.map(keyOf), suite.name);
   const added = entries.filter((entry) => !there.has(keyOf(entry)));
   suite.components.set(component, [...(suite.components.get(component) ?? []), ...added]);
-  return { added, unchanged: entries.filter((entry) => there.has(keyOf(entry))) };
+  return { added, unchanged: entries.flatMap((entry) => there.get(keyOf(entry)) ?? []) };
 }
 
 export function contentClash(items: string[], where: string): SlipwayFailure {

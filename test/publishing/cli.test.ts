@@ -63,12 +63,37 @@ test('each option of the Release file gets there, also when all is written anew'
   expect(second.release).toMatch(/^Origin: Me$/m);
 });
 
+test('says what is too old to keep, and what another component has', async () => {
+  const { into, store, built, key } = await publishing();
+  const old = await built({ package: 'hello' });
+  await built({ package: 'hello', version: '2' });
+  await built({ package: 'other' });
+  const slipway = await shell(store.location);
+  const to = ['--into', into, '--key', key];
+  await slipway('hello', ...to, '--component', 'contrib');
+  const there = await slipway('hello', 'other', ...to);
+  expect(there.stdout).toContain('= hello 2 amd64 (stays in the component contrib)\n');
+  const part = await slipway(old.build, 'other', ...to, '--component', 'contrib', '--keep', '1');
+  expect(part.stdout).toContain(
+    [
+      '= other 1.0 amd64 (stays in the component main)',
+      '! not published: hello 1.0 amd64: older than what --keep leaves',
+      '0 added, 1 there before, 0 removed, 1 too old',
+    ].join('\n'),
+  );
+  const none = await slipway(old.build, ...to, '--component', 'contrib', '--keep', '1');
+  expect(none).toMatchObject({ exitCode: 2, stdout: '' });
+  expect(none.stderr).toContain('hello_1.0_amd64: the newest are 2');
+});
+
 describe('wrong usage ends with 2 and says what to do:', () => {
   test.each<[string[], string]>([
     [['hello', '--key', 'x'], "required option '--into <folder>'"],
     [['--into', 'repo', '--unsigned'], 'It is not said what to publish'],
     [['hello', '--all-latest', '--into', 'repo', '--unsigned'], 'do not go together'],
     [['--refresh', '--all-latest', '--into', 'repo', '--unsigned'], 'do not go together'],
+    [['--refresh', '--into', 'repo', '--unsigned', '--keep', '1'], '--refresh and --keep do not go together'],
+    [['--refresh', '--into', 'repo', '--unsigned', '--component', 'x'], '--refresh and --component do not'],
     [['--refresh', '--into', 'repo', '--unsigned'], 'has no suite yet'],
     [['hello', '--into', 'repo'], 'It is not said which key signs'],
     [['hello', '--into', 'repo', '--unsigned', '--key', 'x'], '--key and --unsigned do not go together'],

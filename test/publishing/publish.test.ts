@@ -107,6 +107,57 @@ describe('a real apt', () => {
   });
 });
 
+describe('architectures of a new suite', () => {
+  const native = async () => (await run(['dpkg', '--print-architecture'])).stdout.trim();
+  const ALL = { package: 'everywhere', architecture: 'all' };
+
+  test('are those built for, that of this host, and those named, where all packages are for all', async () => {
+    const { publish, built } = await publishing();
+    const result = await built(ALL, { request: { architecture: 'armhf' } });
+    const { architectures } = await publish([result], { architectures: ['riscv64'] });
+    expect(architectures).toEqual([...new Set(['armhf', 'riscv64', await native()])].sort());
+  });
+
+  test('are those of the packages and those named, where there are such', async () => {
+    const { publish, built } = await publishing();
+    const results = [await built(ALL), await built({ package: 'here', architecture: 's390x' })];
+    expect((await publish(results, { architectures: ['arm64'] })).architectures).toEqual(['arm64', 's390x']);
+  });
+});
+
+test('what another component has already stays there, and that is said', async () => {
+  const { publish, built } = await publishing();
+  const result = await built(HELLO);
+  await publish([result], { component: 'contrib' });
+  const { added, unchanged, component } = await publish([result]);
+  expect({ added, component }).toEqual({ added: [], component: 'main' });
+  expect(unchanged).toMatchObject([
+    { package: 'hello', component: 'contrib', files: ['pool/contrib/h/hello/hello_1.0_amd64.deb'] },
+  ]);
+});
+
+test('without results one suite can be written anew, or all', async () => {
+  const { into, publish, built } = await publishing();
+  const result = await built(HELLO);
+  for (const suite of ['stable', 'testing']) await publish([result], { suite });
+  const release = () => readFile(join(into, 'dists/stable/Release'), 'utf8');
+  const before = await release();
+  const one = await publish([], { suite: 'testing', validSeconds: 60 });
+  expect(one.suites).toEqual(['testing']);
+  expect(one.component).toBeUndefined();
+  expect(await release()).toBe(before);
+  expect((await publish([], { suite: undefined })).suites).toEqual(['stable', 'testing']);
+  expect(await release()).toContain('Valid-Until');
+});
+
+test('results without any package are left out where that is asked for', async () => {
+  const { store, publish, built } = await publishing();
+  const plain = await putResult(store, { name: 'plain' });
+  const { added, skipped } = await publish([plain, await built(HELLO)], { skipEmpty: true });
+  expect(added).toMatchObject([{ package: 'hello' }]);
+  expect(skipped).toEqual([{ build: plain.build, reason: expect.stringContaining('no package') }]);
+});
+
 describe('what was replaced', () => {
   test('lingers for a day, then goes, with the files that only it had', async () => {
     const { into, publish, built } = await publishing();
@@ -134,8 +185,12 @@ describe('what was replaced', () => {
     const results = [];
     for (const version of versions) results.push(await built({ ...HELLO, version }));
     for (const version of ['1.0', '2.0']) results.push(await builtSource('hello', version));
-    const { removed } = await publish(results, { keep: 2 });
-    expect(removed.map(({ version }) => version).sort()).toEqual(['1.10~rc1', '1.9']);
+    const { added, removed, tooOld } = await publish(results, { keep: 2 });
+    expect(added.map(({ version }) => version).sort()).toEqual(['1.0', '1.10', '1:0.1', '2.0']);
+    expect(tooOld.map(({ version }) => version).sort()).toEqual(['1.10~rc1', '1.9']);
+    expect(removed).toEqual([]);
+    const older = await publish(results.slice(0, 2), { keep: 1 }).catch((error: Error) => error.message);
+    expect(older).toContain('nothing would be published');
   });
 });
 

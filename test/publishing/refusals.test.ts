@@ -107,6 +107,46 @@ describe('is refused, and what is published stays as it is:', () => {
     ['a suite with a slash', async () => ({ suite: '../x' }), { type: 'InvalidRequest' }],
     ['a component that begins with a dot', async () => ({ component: '.x' }), { type: 'InvalidRequest' }],
     ['the architecture all', async () => ({ architectures: ['all'] }), { type: 'InvalidRequest' }],
+    [
+      'architectures that Debian does not know, and only those are named',
+      async () => ({ architectures: ['arm64', 'amd46', ''] }),
+      { type: 'InvalidRequest', more: { items: ['amd46', ''] } },
+    ],
+    [
+      'a result without any package, though another has one',
+      async ({ built, store, folder }) => {
+        const file = join(folder, 'report.txt');
+        await writeFile(file, 'no package');
+        const plain = await putResult(store, { name: 'plain', artifacts: [file] });
+        return { results: [await built({ package: 'new' }), plain] };
+      },
+      {
+        type: 'InvalidRequest',
+        more: {
+          items: [expect.stringMatching(/plain.*: it has no package/)],
+          advice: expect.stringContaining('slipway artifacts'),
+        },
+      },
+    ],
+    [
+      'only results without any package, also where such are left out',
+      async ({ store }) => ({ results: [await putResult(store, { name: 'plain' })], skipEmpty: true }),
+      { type: 'InvalidRequest', message: expect.stringContaining('nothing to publish') },
+    ],
+    [
+      'a package older than what is kept',
+      async ({ built }) => ({ results: [await built({ ...HELLO, version: '0.9' })], keep: 1 }),
+      {
+        type: 'InvalidRequest',
+        message: expect.stringContaining('older than --keep 1'),
+        more: { items: ['hello_0.9_amd64: the newest are 1.0'] },
+      },
+    ],
+    [
+      'a suite to refresh that is not there',
+      async () => ({ results: [], suite: 'stabel' }),
+      { type: 'InvalidRequest', more: { advice: 'It has stable.' } },
+    ],
     ['an origin of two lines', async () => ({ origin: 'a\nSuite: b' }), { type: 'InvalidRequest' }],
     [
       'a key that is not there',
@@ -140,6 +180,32 @@ describe('is refused, and what is published stays as it is:', () => {
     });
     expect(await readdir(into)).toEqual(['thesis.tex']);
   });
+});
+
+test('a repository whose files are gone or cut off is not signed anew; their builds mend it', async () => {
+  const { into, publish, built, builtSource } = await publishing();
+  const results = [await built(HELLO), await builtSource('tiny', '1.0'), await built({ package: 'whole' })];
+  await publish(results);
+  const [hello, tiny] = ['h/hello/hello_1.0_amd64.deb', 't/tiny/tiny_1.0.tar.xz'].map(
+    (path) => `pool/main/${path}`,
+  );
+  await unlink(join(into, hello ?? ''));
+  const bytes = await readFile(join(into, tiny ?? ''));
+  await writeFile(join(into, tiny ?? ''), bytes.subarray(1));
+  const release = await readFile(join(into, 'dists/stable/InRelease'), 'utf8');
+  const broken = {
+    type: 'InvalidRequest',
+    more: {
+      items: [`${hello}: missing`, `${tiny}: ${bytes.length - 1} bytes, not ${bytes.length}`],
+      advice: expect.stringContaining('publish their builds again'),
+    },
+  };
+  await expect(publish([])).rejects.toMatchObject(broken);
+  await expect(publish([await built({ package: 'new' })])).rejects.toMatchObject(broken);
+  expect(await readFile(join(into, 'dists/stable/InRelease'), 'utf8')).toBe(release);
+  await unlink(join(into, tiny ?? ''));
+  expect(await publish(results)).toMatchObject({ added: [], unchanged: { length: 3 } });
+  expect((await publish([])).suites).toEqual(['stable']);
 });
 
 test.each([
