@@ -34,7 +34,7 @@ export interface RequestOptions extends DebianBuildOptions, ScriptBuildOptions {
   artifactsLimit?: number;
   artifactFiles?: number;
   repository?: string[];
-  keyring?: string;
+  keyring?: string[];
 }
 
 /** Adds an option for each part of the request. */
@@ -67,7 +67,11 @@ export function addRequestOptions(command: Command): Command {
       '"<uri> <suite> <component>…"; repeatable; replaces the configured ones',
       collect,
     )
-    .option('--keyring <file>', 'keyring that must have signed the repositories')
+    .option(
+      '--keyring <file>',
+      'keyring that must have signed the repositories: one for all, or one for each --repository in their order',
+      collect,
+    )
     .optionsGroup('Limits:')
     .option('--timeout <time>', 'whole run of one VM, for instance "2 h"', seconds)
     .option('--boot-timeout <time>', 'until the guest says its first word', seconds)
@@ -82,7 +86,8 @@ export function addRequestOptions(command: Command): Command {
 
 /** The files whose digests a request carries in their place; uploaded by whoever calls. */
 export interface Uploads extends DebianUploads {
-  keyring?: string;
+  /** One for all repositories, or as many as these. */
+  keyrings?: string[];
   /** Of a script. */
   sources?: ScriptSource[];
 }
@@ -93,9 +98,7 @@ export interface Uploads extends DebianUploads {
  */
 export async function requestFrom(options: RequestOptions, uploads: Uploads): Promise<unknown> {
   const base = options.request === undefined ? {} : await readRequest(options.request);
-  if (options.keyring !== undefined && options.repository === undefined) {
-    throw new UsageError('--keyring needs --repository.', 'Name the repositories that it belongs to.');
-  }
+  checkKeyrings(options);
   const kind = await kindOf(options, undefined);
   if (kind === 'script' && options.request === undefined && options.name === undefined) {
     throw new UsageError('What the script builds has no name.', 'Give it one: --name foo');
@@ -105,7 +108,9 @@ export async function requestFrom(options: RequestOptions, uploads: Uploads): Pr
       kind === 'script'
         ? await scriptRecipeFrom(options, uploads.sources)
         : debianRecipeFrom(options, uploads),
-    repositories: options.repository?.map((line) => repository(line, uploads.keyring)),
+    repositories: options.repository?.map((line, at) =>
+      repository(line, uploads.keyrings?.length === 1 ? uploads.keyrings[0] : uploads.keyrings?.[at]),
+    ),
     architecture: options.architecture,
     vm: { isolation: options.isolation, type: options.vm },
     resources: {
@@ -154,6 +159,22 @@ function merged(base: Record<string, unknown>, over: Record<string, unknown>): R
     if (Object.keys(below).length > 0) result[key] = below;
   }
   return result;
+}
+
+/**
+ * One keyring is that of all repositories, several are one for each; with any other number nobody knows which is whose.
+ * @throws UsageError
+ */
+export function checkKeyrings({ keyring = [], repository: lines }: RequestOptions): void {
+  if (keyring.length === 0) return;
+  if (lines === undefined) {
+    throw new UsageError('--keyring needs --repository.', 'Name the repositories that it belongs to.');
+  }
+  if (keyring.length === 1 || keyring.length === lines.length) return;
+  throw new UsageError(
+    `There are ${keyring.length} --keyring for ${lines.length} --repository.`,
+    'Give one --keyring for all repositories, or one for each of them, in the same order.',
+  );
 }
 
 function repository(line: string, keyring: string | undefined): unknown {

@@ -4,7 +4,7 @@ import type { StoredFile } from '../schema/names.ts';
 import type { Store } from '../stores/store.ts';
 import { uploadCcache } from './ccache.ts';
 import { UsageError } from './exit-codes.ts';
-import type { RequestOptions, Uploads } from './request-options.ts';
+import { checkKeyrings, type RequestOptions, type Uploads } from './request-options.ts';
 import { sourceFrom, uploadFile } from './sources.ts';
 
 /**
@@ -19,7 +19,10 @@ export async function uploadsOf(
 ): Promise<Uploads> {
   const uploads: Uploads = {};
   if (source !== undefined) uploads.source = await sourceFrom(source, store);
-  if (options.keyring !== undefined) uploads.keyring = await uploadFile(options.keyring, store);
+  if (options.keyring !== undefined) {
+    checkKeyrings(options);
+    uploads.keyrings = await inTurn(options.keyring, (path) => uploadFile(path, store));
+  }
   if (options.sourceKeyring !== undefined) {
     uploads.sourceKeyring = await uploadFile(options.sourceKeyring, store);
   }

@@ -55,7 +55,7 @@ it('has an option for each part of a request', async () => {
   ];
   const request = await requestOf(line, {
     source: { name: 'hello' },
-    keyring: DIGEST,
+    keyrings: [DIGEST],
     sourceKeyring: DIGEST,
   });
   expect(request).toEqual({
@@ -136,6 +136,24 @@ describe('what cannot be meant', () => {
 
   it.each([
     [['--keyring', 'file'], '--keyring needs --repository'],
+    [
+      [...['--repository', 'http://a x main'], ...['--keyring', 'a', '--keyring', 'b']],
+      'There are 2 --keyring for 1 --repository',
+    ],
+    [
+      [
+        ...[
+          '--repository',
+          'http://a x main',
+          '--repository',
+          'http://b x main',
+          '--repository',
+          'http://c x main',
+        ],
+        ...['--keyring', 'a', '--keyring', 'b'],
+      ],
+      'There are 2 --keyring for 3 --repository',
+    ],
     [['--repository', 'https://mirror.example/ bookworm'], 'is no repository'],
     [['--request', '/nonexistent/request.json'], 'cannot be read'],
   ])('is a usage error: %j', async (argv, said) => {
@@ -161,3 +179,30 @@ it.each([
 ])('reads the duration %s', (text, seconds) => {
   expect(parseSeconds(text)).toBe(seconds);
 });
+
+it.each([
+  [['a'], [DIGEST], [DIGEST, DIGEST]],
+  [
+    ['a', 'b'],
+    [DIGEST, 'b'.repeat(64)],
+    [DIGEST, 'b'.repeat(64)],
+  ],
+  [[], undefined, [undefined, undefined]],
+])(
+  'with --keyring %j the repositories are verified each with its own, or all with one',
+  async (files, keyrings, found) => {
+    const request = await requestOf(
+      [
+        ...[
+          '--repository',
+          'http://own.example/apt stable main',
+          '--repository',
+          'http://mirror.example/debian x main',
+        ],
+        ...files.flatMap((file) => ['--keyring', file]),
+      ],
+      { source: { name: 'hello' }, ...(keyrings === undefined ? {} : { keyrings }) },
+    );
+    expect(checkedRequest(request).repositories?.map(({ keyring }) => keyring)).toEqual(found);
+  },
+);
