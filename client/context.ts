@@ -6,7 +6,7 @@ import { openStore } from '../workers/open-store.ts';
 import { type TemporalAddress, temporalAddress } from '../workers/temporal-address.ts';
 import { isThere } from '../workers/temporal-server.ts';
 import { createSlipwayClient, type SlipwayClient } from './client.ts';
-import { unavailable } from './failures.ts';
+import { whyUnavailable } from './failures.ts';
 
 /**
  * What a command works with. Its connection ends with the program and not before: closing it under a retry of the SDK
@@ -41,9 +41,9 @@ export async function openContext(
   const temporal = await temporalAddress(state, configuration.temporal.webUrl);
   const online = await isThere(temporal, 3000);
   if (!online) {
-    const { message } = unavailable(temporal, state);
-    if (needs === 'temporal') throw unavailable(temporal, state);
-    console.error(`${message} Temporal does not answer: only what ${store.location} knows.`);
+    const why = await whyUnavailable(temporal, state);
+    if (needs === 'temporal') throw why;
+    console.error(`${why.message} Temporal does not answer: only what ${store.location} knows.`);
   }
   const connection = online ? await Connection.connect(temporal.connection) : undefined;
   const client =

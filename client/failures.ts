@@ -12,6 +12,7 @@ import {
 import { FAILURES, type FailureType, SlipwayFailure } from '../schema/failures.ts';
 import { type BuildResult, Failure } from '../schema/result.ts';
 import { serverFolder, type TemporalAddress } from '../workers/temporal-address.ts';
+import { askTemporal } from '../workers/temporal-server.ts';
 
 /** A build that somebody cancelled or terminated. */
 export class BuildCancelled extends Error {
@@ -46,6 +47,18 @@ export function unavailable(
     from === 'environment' ? 'which TEMPORAL_ADDRESS or its configuration file names' : 'the usual place';
   return new TemporalUnavailable(
     `No Temporal server answers at ${address} (namespace ${namespace}), ${who}.`,
+  );
+}
+
+/** As `unavailable`, of a server that does answer but has not the namespace: that it has not. */
+export async function whyUnavailable(temporal: TemporalAddress, state: string): Promise<TemporalUnavailable> {
+  const { address, namespace, connection, from } = temporal;
+  if (from === 'stopped' || (await askTemporal(connection, namespace)) !== 'no namespace') {
+    return unavailable(temporal, state);
+  }
+  return new TemporalUnavailable(
+    `Temporal at ${address} has no namespace "${namespace}".`,
+    'Set TEMPORAL_NAMESPACE to that of the workers, or make it: temporal operator namespace create.',
   );
 }
 

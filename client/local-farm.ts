@@ -5,7 +5,7 @@ import type { Configuration } from '../workers/configuration.ts';
 import { type TemporalAddress, temporalAddress } from '../workers/temporal-address.ts';
 import { isThere, startTemporalServer } from '../workers/temporal-server.ts';
 import { startWorker } from '../workers/worker.ts';
-import { TemporalUnavailable, unavailable } from './failures.ts';
+import { TemporalUnavailable, whyUnavailable } from './failures.ts';
 
 /** A probe that was made before is quick. */
 const PATIENCE_MILLISECONDS = 5000;
@@ -28,7 +28,8 @@ export async function startLocalWorker(
   say: Say,
 ): Promise<LocalWorker> {
   checkRoot();
-  if (!(await isThere(temporal, 10_000))) throw unavailable(temporal, configuration.directories.state);
+  if (!(await isThere(temporal, 10_000)))
+    throw await whyUnavailable(temporal, configuration.directories.state);
   const seconds = configuration.vm.probeSeconds;
   const patience = setTimeout(() => {
     say(`finding out which VM types work here, up to ${seconds} s each, once after each boot of the host`);
@@ -59,7 +60,7 @@ export async function startLocalFarm(given: Configuration, say: Say): Promise<Lo
   const known = await addressToJoin(state);
   const joins = known.from === 'environment' || known.from === 'dev';
   // A second server on the same database would not do.
-  if (joins && !(await isThere(known))) throw unavailable(known, state);
+  if (joins && !(await isThere(known))) throw await whyUnavailable(known, state);
   const server = joins ? undefined : await startTemporalServer(state);
   if (server !== undefined) stack.defer(() => server.stop());
   const temporal = await temporalAddress(state, configuration.temporal.webUrl);

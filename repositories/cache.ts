@@ -111,7 +111,7 @@ export function createInputCache(options: InputCacheOptions): InputCache {
         ),
       );
       context.signal.throwIfAborted();
-      if (failures.length > 0) throw judge(failures, directory);
+      if (failures.length > 0) throw judge(failures, directory, store.location);
       return tally.end();
     },
   };
@@ -123,7 +123,7 @@ async function touch(path: string): Promise<void> {
   await utimes(path, now, now).catch(ignoreMissing);
 }
 
-function judge(failures: { file: InputFile; error: Error }[], directory: string): unknown {
+function judge(failures: { file: InputFile; error: Error }[], directory: string, store: string): unknown {
   const other = failures.find(({ error }) => !(error instanceof Gone || error instanceof Changed));
   if (other !== undefined) {
     if (!(other.error instanceof Unreachable)) return asScratchFull(other.error, directory);
@@ -147,5 +147,7 @@ function judge(failures: { file: InputFile; error: Error }[], directory: string)
           items,
         },
       )
-    : new SlipwayFailure('InputsGone', `no longer there:\n${reasons.join('\n')}`, { items });
+    : new SlipwayFailure('InputsGone', `no longer there, nor in the store ${store}:\n${reasons.join('\n')}`, {
+        items,
+      });
 }

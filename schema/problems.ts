@@ -25,7 +25,29 @@ function problemsOf(
   if (issue.code === 'invalid_type' && issue.message.endsWith('received undefined')) {
     return [`${joinPath(path)}: is missing`];
   }
-  return [`${joinPath(path)}: ${issue.message}`];
+  return [`${joinPath(path)}: ${plainMessage(issue)}`];
+}
+
+/** The words of the schema where it has any, else zod's own as a person says them. */
+function plainMessage(issue: z.core.$ZodIssue): string {
+  const { message } = issue;
+  if (issue.code === 'too_small' && message.startsWith('Too small')) {
+    return limit('at least', issue.minimum, issue.origin);
+  }
+  if (issue.code === 'too_big' && message.startsWith('Too big')) {
+    return limit('at most', issue.maximum, issue.origin);
+  }
+  if (issue.code !== 'invalid_type' || !message.startsWith('Invalid input')) return message;
+  if (issue.expected === 'boolean') return 'must be true or false';
+  if (issue.expected === 'int') return 'must be a whole number';
+  if (!message.endsWith('received null')) return message;
+  return issue.expected === 'object' ? 'is empty: remove the key or give it keys' : 'is empty';
+}
+
+function limit(least: string, value: number | bigint, origin: string): string {
+  if (origin === 'string') return `must have ${least} ${value} character${Number(value) === 1 ? '' : 's'}`;
+  if (origin === 'array') return `must have ${least} ${value} ${Number(value) === 1 ? 'entry' : 'entries'}`;
+  return `must be ${least} ${value}`;
 }
 
 function unknownFields(

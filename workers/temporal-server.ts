@@ -151,8 +151,19 @@ export async function isThere(temporal: TemporalAddress, milliseconds?: number):
 export async function temporalAnswers(
   connection: Parameters<typeof Connection.connect>[0],
   namespace: string,
-  milliseconds = 3000,
+  milliseconds?: number,
 ): Promise<boolean> {
+  return (await askTemporal(connection, namespace, milliseconds)) === 'answers';
+}
+
+const NOT_FOUND = 5;
+
+/** What a server says of a namespace. Never throws. */
+export async function askTemporal(
+  connection: Parameters<typeof Connection.connect>[0],
+  namespace: string,
+  milliseconds = 3000,
+): Promise<'answers' | 'no namespace' | 'silent'> {
   try {
     // Without the SDK's retries: one that is waiting when the connection is closed ends the process.
     const options = { ...connection, connectTimeout: milliseconds, interceptors: [] };
@@ -160,12 +171,14 @@ export async function temporalAnswers(
     try {
       const call = () => connected.workflowService.describeNamespace({ namespace });
       await connected.withDeadline(Date.now() + milliseconds, call);
-      return true;
+      return 'answers';
+    } catch (error) {
+      return (error as { code?: unknown }).code === NOT_FOUND ? 'no namespace' : 'silent';
     } finally {
       await connected.close();
     }
   } catch {
-    return false;
+    return 'silent';
   }
 }
 

@@ -21,10 +21,14 @@ const PROGRAMS: readonly { argv: [string, ...string[]]; package: string }[] = [
   { argv: ['zstd', '--version'], package: 'zstd' },
 ];
 
-/** Without one a host builds all the same, but not on its filesystem. */
-const MKFS: typeof PROGRAMS = [
-  { argv: ['mkfs.xfs', '-V'], package: 'xfsprogs' },
-  { argv: ['mkfs.btrfs', '--version'], package: 'btrfs-progs' },
+const FILESYSTEM = 'builds that ask for it fail here';
+
+/** Without one a host builds all the same; `lacks` says what it does not do. */
+const OPTIONAL: readonly ((typeof PROGRAMS)[number] & { lacks: string })[] = [
+  { argv: ['mkfs.xfs', '-V'], package: 'xfsprogs', lacks: FILESYSTEM },
+  { argv: ['mkfs.btrfs', '--version'], package: 'btrfs-progs', lacks: FILESYSTEM },
+  { argv: ['gpg', '--version'], package: 'gpg', lacks: 'slipway publish cannot sign here' },
+  { argv: ['perl', '-e', 'print $^V'], package: 'perl-base', lacks: 'no containers here' },
 ];
 
 export async function checkPrograms({ vm }: Pick<Configuration, 'vm'>): Promise<Finding[]> {
@@ -33,7 +37,7 @@ export async function checkPrograms({ vm }: Pick<Configuration, 'vm'>): Promise<
   const found = await Promise.all([
     ...qemu.map((each) => checkProgram({ argv: [each.program, '--version'], package: each.package })),
     ...PROGRAMS.map(checkProgram),
-    ...MKFS.map(checkMkfs),
+    ...OPTIONAL.map(checkOptional),
   ]);
   return [...found, await checkBusybox()];
 }
@@ -52,11 +56,11 @@ async function checkProgram({ argv, package: from }: (typeof PROGRAMS)[number]):
   }
 }
 
-async function checkMkfs(program: (typeof MKFS)[number]): Promise<Finding> {
+async function checkOptional(program: (typeof OPTIONAL)[number]): Promise<Finding> {
   const found = await checkProgram(program);
   if (found.state !== 'failed') return found;
   const { name, what, advice = '' } = found;
-  return warning(name, `${what}: builds that ask for it fail here`, advice);
+  return warning(name, `${what}: ${program.lacks}`, advice);
 }
 
 async function checkBusybox(): Promise<Finding> {

@@ -54,6 +54,16 @@ describe('programs', () => {
     });
   });
 
+  it.each([
+    ['gpg', 'slipway publish cannot sign here'],
+    ['perl', 'no containers here'],
+  ])('that only some things need are a warning: %s', async (name, lacks) => {
+    const found = await programs({ missing: [name] });
+    expect(found.find((each) => each.name === name)).toMatchObject({
+      ...{ state: 'warning', what: `is not installed: ${lacks}` },
+    });
+  });
+
   it('of a filesystem that only some builds ask for are a warning', async () => {
     const found = await programs({ missing: ['mkfs.xfs'] });
     expect(found.find(({ name }) => name === 'mkfs.xfs')).toEqual({

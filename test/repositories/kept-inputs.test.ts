@@ -93,6 +93,7 @@ test('without it the files that are gone are all named, and nothing is in the st
   for (const keep of [false, true]) {
     await expect(host({ keep }).fetch(files, context())).rejects.toMatchObject({
       type: 'InputsGone',
+      message: expect.stringContaining(`no longer there, nor in the store ${store.location}:`),
       more: { items: ['a.deb', 'c.deb'] },
     });
   }

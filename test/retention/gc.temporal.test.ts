@@ -166,3 +166,19 @@ test('the command line asks Temporal, and says what went', async () => {
   expect(exitCode).toBe(0);
   expect(await listed(store.listRecords('results/'))).toEqual([resultRecord(kept.build, kept.run)]);
 });
+
+test('a namespace that Temporal does not have is said to be that', async () => {
+  const home = await temporaryFolder();
+  const env = {
+    ...{ SLIPWAY_HOME: home, TEMPORAL_ADDRESS: environment.address },
+    TEMPORAL_NAMESPACE: 'nosuch',
+  };
+  const { stderr, exitCode } = await run([SLIPWAY, 'gc', '--keep', '5'], {
+    accept: [1, 2, 3],
+    cwd: home,
+    env,
+  });
+  expect(stderr).toContain(`Temporal at ${environment.address} has no namespace "nosuch".`);
+  expect(stderr).toContain('Set TEMPORAL_NAMESPACE');
+  expect(exitCode).toBe(3);
+});

@@ -100,3 +100,20 @@ it.each([
 it('says that a field is missing', () => {
   expect(problemsOf({})).toEqual(['recipe: is missing']);
 });
+
+it.each<[unknown, string]>([
+  [{ recipe, resources: { cpus: 0 } }, 'resources.cpus: must be at least 1'],
+  [{ recipe, resources: { cpus: 1.5 } }, 'resources.cpus: must be a whole number'],
+  [{ recipe, resources: { cpus: 10_000 } }, 'resources.cpus: must be at most 256'],
+  [
+    { recipe, repositories: [{ uris: [], suites: ['x'], components: ['x'] }] },
+    'repositories[0].uris: must have at least 1 entry',
+  ],
+  [{ recipe, resources: null }, 'resources: is empty: remove the key or give it keys'],
+  [
+    { recipe: { ...recipe, options: { debugPackages: 'yes' } } },
+    'recipe.options.debugPackages: must be true or false',
+  ],
+])('of %j it says in plain words %s', (request, said) => {
+  expect(problemsOf(request)).toEqual([said]);
+});
