@@ -75,6 +75,8 @@ export interface SlipwayClient {
   webUrl(build: { id: string; run: string }): string | undefined;
 }
 
+const CANCEL_MILLISECONDS = 5000;
+
 /** Memo field by which a starter finds out whether the run is its own. */
 const STARTER_MEMO = 'slipwayStarter';
 
@@ -220,7 +222,9 @@ async function cancel(
     });
   }
   const handle = client.workflow.getHandle(id, report.run);
-  await (force ? handle.terminate('cancelled by force') : handle.cancel());
+  const asked = () => (force ? handle.terminate('cancelled by force') : handle.cancel());
+  // Both may be said twice: who hears no answer in time says it again.
+  await client.withDeadline<unknown>(Date.now() + CANCEL_MILLISECONDS, asked);
 }
 
 async function resultOf(

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { startTemporalServer } from '../../workers/temporal-server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -8,7 +9,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 const MAIN = resolve(import.meta.dirname, '..', '..', 'client', 'main.ts');
 const PATIENCE = { timeout: 40_000, interval: 50 };
 
-it('an outage of Temporal and its end are said; a cancel then says that it cannot, and a detach is at once', async () => {
+it('an outage of Temporal and its end are said; a cancel is sent again until it is heard, and a detach is at once', async () => {
   const state = await temporaryFolder();
   const first = await startTemporalServer(state);
   onTestFinished(() => first.stop());
@@ -40,9 +41,30 @@ it('an outage of Temporal and its end are said; a cancel then says that it canno
 
   await second.stop();
   build.child.kill('SIGINT');
-  await build.said(`it could not be cancelled: Temporal at ${first.address} does not answer`);
+  await build.said(
+    `it could not be cancelled yet: Temporal at ${first.address} does not answer; it will be cancelled as soon as Temporal answers (Ctrl-C again to detach)`,
+  );
+  const third = await startTemporalServer(state);
+  onTestFinished(() => third.stop());
+  await build.said('Temporal has been told to cancel the build');
+  expect(await historyOf(third.address)).toContain('workflowExecutionCancelRequestedEventAttributes');
+  expect(build.child.exitCode).toBeNull();
+
+  await third.stop();
   const before = performance.now();
   build.child.kill('SIGINT');
   expect(await once(build.child, 'exit')).toEqual([130, null]);
   expect(performance.now() - before).toBeLessThan(2000);
 });
+
+/** What has happened in the only workflow there is: the names of the fields of its events. */
+async function historyOf(address: string): Promise<string[]> {
+  const connection = await Connection.connect({ address });
+  onTestFinished(() => connection.close());
+  const client = new Client({ connection });
+  for await (const { workflowId } of client.workflow.list()) {
+    const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
+    return (events ?? []).flatMap((event) => Object.keys(event));
+  }
+  return [];
+}
