@@ -66,7 +66,8 @@ function installFailed(
 }
 
 function buildFailed({ command, exitCode }: Failed, { commands }: Boot, lines: string[]): SlipwayFailure {
-  const words = commands[command]?.argv.map(quote).join(' ').replaceAll(/\s+/g, ' ') ?? `command ${command}`;
+  const { title, argv } = commands[command] ?? {};
+  const words = title ?? argv?.map(quote).join(' ').replaceAll(/\s+/g, ' ') ?? `command ${command}`;
   const shown = words.length > SHOWN ? `${words.slice(0, SHOWN)}…` : words;
   return new SlipwayFailure('BuildFailed', `${shown}: ${exit(exitCode)}`, { exitCode, ...withLines(lines) });
 }

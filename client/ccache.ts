@@ -14,7 +14,10 @@ import { uploadFile } from './sources.ts';
 export async function uploadCcache(path: string, store: Store): Promise<string> {
   const folder = resolve(path);
   const stats = await stat(folder).catch(() => undefined);
-  if (stats?.isFile()) return await uploadFile(folder, store);
+  if (stats?.isFile()) {
+    await requireTar(folder);
+    return await uploadFile(folder, store);
+  }
   if (!stats?.isDirectory()) throw new UsageError(`--ccache: ${folder} is no folder and no file.`);
   const temporary = await mkdtemp(join(tmpdir(), 'slipway-ccache-'));
   try {
@@ -30,4 +33,14 @@ export async function uploadCcache(path: string, store: Store): Promise<string> 
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
+}
+
+/** Only that it is one: what is in it the guest unpacks, and nobody else. */
+async function requireTar(path: string): Promise<void> {
+  const argv = ['tar', '--list', `--file=${path}`] as const;
+  // Its list may be long, and says nothing here.
+  await run(argv, { stdout: { file: '/dev/null' } }).catch((error: unknown) => {
+    if (!(error instanceof CommandFailed)) throw error;
+    throw new UsageError(`--ccache: ${path} is neither a folder nor a tar archive: ${error.stderr.trim()}`);
+  });
 }

@@ -39,6 +39,9 @@ const FETCH = /^E: Failed to fetch (\S+)\s+(.*)$/;
 const UNACCEPTABLE =
   "Hash Sum mismatch|unexpected size|signature|Clearsigned|isn't valid|not signed|404\\s+Not Found";
 
+const STALE =
+  'Most likely the mirror is in the middle of an update: start the build again in some minutes, or name another mirror.';
+
 const REJECTED = [
   /^[WE]: (?:An error occurred during the signature verification\..*)?GPG error: (\S+ \S+) (?:In)?Release: (.*)$/,
   /^E: Release file for (\S+) is (expired|not valid yet.*?)(?: \(invalid (?:since|for another) (.*)\))?\./,
@@ -91,5 +94,11 @@ function failure(
   cause: CommandFailed,
 ): SlipwayFailure {
   const what = items.length === 1 ? 'the repository' : 'repositories:\n ';
-  return new SlipwayFailure(type, `${verb} ${what} ${items.join('\n  ')}`, { items, cause });
+  // apt cannot tell a mirror in the middle of an update from one that was tampered with; nor can we.
+  const isStale = items.some((item) => item.includes('Mirror sync in progress'));
+  return new SlipwayFailure(type, `${verb} ${what} ${items.join('\n  ')}`, {
+    items,
+    cause,
+    ...(isStale ? { advice: STALE } : {}),
+  });
 }

@@ -4,6 +4,8 @@ import type { VmStatistics } from '../schema/result.ts';
 
 /** One command that a guest runs: data, never text for a shell. */
 export interface GuestCommand {
+  /** What it is for, where it fails: in the place of words that nobody outside wrote. The guest does not see it. */
+  title?: string;
   argv: readonly [string, ...string[]];
   /** The whole environment of the command. */
   env: Readonly<Record<string, string>>;

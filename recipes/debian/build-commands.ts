@@ -46,7 +46,10 @@ export function buildCommands(request: RequestOf<'debian'>, lock: Lock): GuestCo
       ...(parts.includes('source') ? ['-sa'] : []),
       `--build=${[...new Set(parts)].sort().join(',')}`,
     ]),
-    command(['sh', '-c', COLLECT, 'collect', OUTPUT_DIRECTORY], WORK_DIRECTORY),
+    {
+      ...command(['sh', '-c', COLLECT, 'collect', OUTPUT_DIRECTORY], WORK_DIRECTORY),
+      title: 'collecting what the .changes file names',
+    },
     ...(ccache === undefined ? [] : [showHits(env)]),
   ];
 }

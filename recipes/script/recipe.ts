@@ -15,7 +15,9 @@ const WRITE_SCRIPT = 'printf %s "$1" >"$2" && chmod 755 "$2"';
 /** A link could lead to what is no result at all. `$1`: the folder. */
 const CHECK_OUTPUT = `
 [ -d "$1" ] && [ ! -L "$1" ] && exit
-echo "the script left no folder $1 in its work folder: results belong there" >&2
+what='no folder'
+[ -L "$1" ] && what='a symbolic link and no folder'
+echo "the script left $what $1 in its work folder: results belong in a folder of that name" >&2
 exit 1
 `;
 
@@ -46,7 +48,8 @@ function made(_: RequestOf<'script'>, { source: { name, version } }: Lock) {
 
 function plan({ recipe }: RequestOf<'script'>, lock: Lock): BuildPlan {
   const env = { ...BUILDER_ENVIRONMENT, HOME: BUILDER.home };
-  const command = (argv: [string, ...string[]]): GuestCommand => ({
+  const command = (title: string, argv: [string, ...string[]]): GuestCommand => ({
+    title,
     argv,
     env,
     user: 'builder',
@@ -61,9 +64,15 @@ function plan({ recipe }: RequestOf<'script'>, lock: Lock): BuildPlan {
     sourcesDirectory: WORK_DIRECTORY,
     install: INSTALL_COMMANDS,
     build: [
-      command(['sh', '-c', WRITE_SCRIPT, 'write', recipe.script, SCRIPT]),
-      command(['/usr/bin/env', ...variables, ...script]),
-      command(['sh', '-c', CHECK_OUTPUT, 'check', recipe.output]),
+      command('laying out the script', ['sh', '-c', WRITE_SCRIPT, 'write', recipe.script, SCRIPT]),
+      command('the script', ['/usr/bin/env', ...variables, ...script]),
+      command(`looking for the output folder ${recipe.output}`, [
+        'sh',
+        '-c',
+        CHECK_OUTPUT,
+        'check',
+        recipe.output,
+      ]),
     ],
     outputDirectory: `${WORK_DIRECTORY}/${recipe.output}`,
   };

@@ -61,6 +61,13 @@ test('a long command is cut, a signal is named', async () => {
   expect(failure).not.toHaveProperty('lastLines');
 });
 
+test('a command with a title is called by it', async () => {
+  const titled = { ...boot, commands: [{ ...command('sh', '-c', 'exit 1'), title: 'looking for results' }] };
+  const end = ended({ kind: 'failed', command: 0, exitCode: 1 });
+  const { failure } = await vmOutcome(titled, end, await folderWith({}), explain);
+  expect(failure?.message).toBe('looking for results: exited with 1');
+});
+
 test('a failed installation is explained by the recipe', async () => {
   const end = ended({ kind: 'failed', command: 3, exitCode: 1 });
   const { failure } = await vmOutcome({ ...boot, phase: 'install' }, end, await folderWith({}), explain);

@@ -133,6 +133,12 @@ describe('a Debian package', () => {
     });
   });
 
+  it('refuses a ccache that is neither a folder nor a tar', async () => {
+    const file = join(await temporaryFolder(), 'script.sh');
+    await writeFile(file, 'true\n');
+    await expect(debianOptions(['--ccache', file])).rejects.toThrow(/neither a folder nor a tar archive/);
+  });
+
   it('with local packages and a ccache folder, which stays as it is and gives the same digest again', async () => {
     const deb = await file('libfoo_1_amd64.deb', 'deb');
     const folder = await temporaryFolder();

@@ -1,7 +1,7 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { extractArtifacts } from '../../extraction/extract.ts';
 import { bootTime } from '../../host/boot-time.ts';
 import { FILES, readStart, writeRecord } from '../../vm/folder.ts';
@@ -146,8 +146,10 @@ describe('a supervised VM', { concurrent: true }, () => {
     for (const { pid } of holdersOf(join(folder, FILES.lock))) process.kill(pid, 'SIGKILL');
     while ((await processesOf(folder)).length > 0) await sleep(10);
     // A process that ends has no name and no file any more a moment before its lock is free.
-    const end = async () => (await vm.status(folder)).end;
-    await expect.poll(end).toMatchObject({ kind: 'broken', failure: 'VmLost' });
+    await vi.waitFor(
+      async () => expect((await vm.status(folder)).end).toMatchObject({ kind: 'broken', failure: 'VmLost' }),
+      { timeout: 10_000, interval: 20 },
+    );
     const start = readStart(folder);
     if (start === undefined) throw new Error('no start record');
     writeRecord(folder, 'start', { ...start, bootId: 'another' });

@@ -2,6 +2,9 @@ import type { LetterBoxHeader } from '../../extraction/letter-box-header.ts';
 import type { GuestSpec, VmEnd } from '../vm.ts';
 import type { Cause } from './watchdogs.ts';
 
+const NAMES =
+  'the name of a result, or the target of a link, has a control character in it (a newline, an escape): ' +
+  "find it with find . -name '*[[:cntrl:]]*'";
 const NO_ROOM_IN_SWAP =
   'the results do not fit on the swap, through which they leave the guest: raise resources.swapMiB (or ' +
   'limits.artifactsMiB where the filesystem is btrfs, whose results leave through it as a whole), or leave less';
@@ -23,15 +26,24 @@ export function verdict(header: LetterBoxHeader | undefined, cause: Cause, spec:
     case 'disk-full':
       // With exit code 0 nothing failed but the way out.
       if (header.exitCode === 0) return broken('ArtifactsRejected', NO_ROOM_IN_SWAP);
-      return broken('DiskFull', `command ${header.command} failed because the disk of the guest was full`);
+      return broken(
+        'DiskFull',
+        `${named(header.command, spec)} failed because the disk of the guest was full`,
+      );
     case 'out-of-memory':
       return broken(
         'GuestOutOfMemory',
-        `command ${header.command} failed because the guest was out of memory`,
+        `${named(header.command, spec)} failed because the guest was out of memory`,
       );
     case 'names':
-      return broken('ArtifactsRejected', 'the name of a result has a control character in it');
+      return broken('ArtifactsRejected', NAMES);
   }
+}
+
+/** Of the command only what the recipe wrote. */
+function named(index: number, { commands }: GuestSpec): string {
+  const { title, argv } = commands[index] ?? {};
+  return title ?? argv?.[0] ?? `command ${index}`;
 }
 
 function broken(failure: Cause['failure'], message: string): VmEnd {

@@ -75,7 +75,7 @@ test('a script that leaves no folder fails, and says which; a link to one is non
   const check = () => run([program, ...words], { cwd: work });
   await expect(check()).rejects.toThrow('the script left no folder out');
   await symlink('/etc', join(work, 'out'));
-  await expect(check()).rejects.toThrow('the script left no folder out');
+  await expect(check()).rejects.toThrow('the script left a symbolic link and no folder out');
   await run(['rm', join(work, 'out')]);
   await writeFile(join(work, 'out'), '');
   await expect(check()).rejects.toThrow('the script left no folder out');
