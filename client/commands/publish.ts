@@ -1,27 +1,21 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { chooseResults, latestResults } from '../../publishing/choose-results.ts';
-import {
-  type Published,
-  type PublishedPackage,
-  type PublishOptions,
-  publish,
-} from '../../publishing/publish.ts';
+import { type PublishOptions, publish } from '../../publishing/publish.ts';
 import type { BuildResult } from '../../schema/result.ts';
 import type { Store } from '../../stores/store.ts';
-import { shortId } from '../../workflows/names.ts';
 import { configurationOf, openStore } from '../context.ts';
 import { UsageError } from '../exit-codes.ts';
-import { paragraphs, seconds } from '../option-values.ts';
-import { printable } from '../printable.ts';
+import { collect, paragraphs, seconds } from '../option-values.ts';
+import { publishedText } from '../published-text.ts';
 import { positive } from '../request-options.ts';
 
 interface PublishCommandOptions {
   into: string;
   allLatest?: boolean;
   refresh?: boolean;
-  suite: string;
-  component: string;
+  suite?: string;
+  component?: string;
   architecture?: string[];
   key?: string;
   passphraseFile?: string;
@@ -37,7 +31,11 @@ interface PublishCommandOptions {
 const DESCRIPTION = `Puts the packages of builds that succeeded into a signed apt repository: a folder that any web
 server can serve, and that apt and further builds can use. What is in it stays; newer versions come beside older ones.
 Readers see a suite as it was until all is there, so that it can be served while it changes. The same version of a
-package with other content is refused. Source packages come along where the build put them out (--parts source).`;
+package with other content is refused. Source packages come along where the build put them out (--parts source).
+
+The suites in dists/ are symlinks into .slipway/ in the same folder: a web server must follow symlinks, and a copy must
+keep them and take the folder .slipway along (rsync -a does). A copy that changes while it is served: pool/ and
+.slipway/ first, dists/ last.`;
 
 const EXAMPLES = `
 Examples:
@@ -67,14 +65,22 @@ export function addPublishCommand(program: Command): void {
     )
     .requiredOption(
       '--into <folder>',
-      'the repository; a new one is made of a folder that is missing or empty',
+      'the repository; a new one is made of a folder that is empty, or missing in one that is there',
     )
     .option('--all-latest', 'the newest good build of every package')
-    .option('--refresh', 'no builds: write and sign all suites anew, with new dates')
-    .option('--suite <word>', 'suite to add to', 'stable')
-    .option('--component <word>', 'component to add to', 'main')
-    .option('--architecture <word>', 'one more architecture that the suite has; repeatable', collect)
-    .option('--keep <n>', 'only the newest n versions of each package stay in the component', positive)
+    .option('--refresh', 'no builds: write and sign all suites, or --suite, anew, with new dates')
+    .option('--suite <word>', 'suite to add to (default: stable)')
+    .option('--component <word>', 'component to add to (default: main)')
+    .option(
+      '--architecture <word>',
+      'one more architecture that the suite is for, as Debian names it; repeatable',
+      collect,
+    )
+    .option(
+      '--keep <n>',
+      'only the newest n versions of each package stay in the component; the files of others leave the pool at a publish a day or more later',
+      positive,
+    )
     .optionsGroup('Signature:')
     .option('--key <key>', 'fingerprint of a key of gpg, or a file with a secret key')
     .option('--passphrase-file <file>', 'file with the passphrase of the key')
@@ -95,7 +101,7 @@ export function addPublishCommand(program: Command): void {
     const store = await openStore(await configurationOf(command));
     const results = await chosen(store, builds, options);
     const published = await publish({ ...publishOptions(options), store, results });
-    console.log(options.json ? JSON.stringify(published, null, 2) : text(published, options));
+    console.log(options.json ? JSON.stringify(published, null, 2) : publishedText(published));
   });
 }
 
@@ -104,10 +110,11 @@ function publishOptions(options: PublishCommandOptions): Omit<PublishOptions, 's
   const { into, suite, component, architecture = [], keep, ...others } = options;
   const { key, passphraseFile, replaceKey = false, origin, label, validFor, ...more } = others;
   // Those that others look at. One that is forgotten here does nothing: the types refuse it.
-  const { allLatest: _, refresh: __, unsigned: ___, json: ____, ...forgotten } = more;
+  const { allLatest = false, refresh: _, unsigned: __, json: ___, ...forgotten } = more;
   forgotten satisfies Record<string, never>;
   return {
     into: resolve(into),
+    skipEmpty: allLatest,
     suite,
     component,
     architectures: architecture,
@@ -121,13 +128,29 @@ function publishOptions(options: PublishCommandOptions): Omit<PublishOptions, 's
 }
 
 function check(builds: readonly string[], options: PublishCommandOptions): void {
-  const { allLatest = false, refresh = false, key, unsigned = false } = options;
+  const {
+    allLatest = false,
+    refresh = false,
+    key,
+    unsigned = false,
+    component,
+    keep,
+    architecture,
+  } = options;
   if ([builds.length > 0, allLatest, refresh].filter(Boolean).length !== 1) {
     throw new UsageError(
       builds.length === 0 && !allLatest && !refresh
         ? 'It is not said what to publish.'
         : 'Builds, --all-latest and --refresh do not go together.',
       'Name builds (slipway status lists them), or say --all-latest, or --refresh.',
+    );
+  }
+  const needless = { component, keep, architecture };
+  const [other] = Object.entries(needless).find(([, value]) => value !== undefined) ?? [];
+  if (refresh && other !== undefined) {
+    throw new UsageError(
+      `--refresh and --${other} do not go together.`,
+      '--refresh changes no packages. Say it alone, or name builds in its place.',
     );
   }
   if ((key === undefined) !== unsigned) {
@@ -147,35 +170,4 @@ async function chosen(
 ): Promise<BuildResult[]> {
   if (refresh) return [];
   return allLatest ? latestResults(store) : chooseResults(store, builds);
-}
-
-function text(published: Published, { suite }: PublishCommandOptions): string {
-  const { folder, suites, component, architectures, added, unchanged, removed, skipped, key } = published;
-  const line = (sign: string) => (each: PublishedPackage) =>
-    `${sign} ${each.package} ${each.version} ${each.architecture}`;
-  return printable(
-    [
-      `${folder}: ${suites.join(', ')}`,
-      ...added.map(line('+')),
-      ...unchanged.map(line('=')),
-      ...removed.map(line('-')),
-      ...skipped.map(({ build, file, reason }) => `! left out ${file} of ${shortId(build)}: ${reason}`),
-      `${added.length} added, ${unchanged.length} there before, ${removed.length} removed`,
-      '',
-      key === null ? 'not signed' : `signed by ${key}; public key: ${published.keyring}`,
-      ...(suites.includes(suite)
-        ? [
-            `sources: deb [${[`arch=${architectures.join(',')}`, ...signedBy(published)].join(' ')}] <URL of the folder> ${suite} ${component}`,
-          ]
-        : []),
-    ].join('\n'),
-  );
-}
-
-function signedBy({ keyring }: Published): string[] {
-  return keyring === undefined ? ['trusted=yes'] : [`signed-by=${keyring}`];
-}
-
-function collect(value: string, before: string[] | undefined): string[] {
-  return [...(before ?? []), value];
 }
