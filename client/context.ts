@@ -43,7 +43,7 @@ export async function openContext(
   if (!online) {
     const why = await whyUnavailable(temporal, state);
     if (needs === 'temporal') throw why;
-    console.error(`${why.message} Temporal does not answer: only what ${store.location} knows.`);
+    console.error(`${why.message} Shown is only what ${store.location} knows.`);
   }
   const connection = online ? await Connection.connect(temporal.connection) : undefined;
   const client =

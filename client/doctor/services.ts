@@ -7,7 +7,7 @@ import { SlipwayFailure } from '../../schema/failures.ts';
 import { tryStore } from '../../stores/try-store.ts';
 import type { Configuration } from '../../workers/configuration.ts';
 import { temporalAddress } from '../../workers/temporal-address.ts';
-import { findTemporal, isThere } from '../../workers/temporal-server.ts';
+import { askTemporal, findTemporal, isThere } from '../../workers/temporal-server.ts';
 import { openStore } from '../context.ts';
 import { type Finding, failed, ok, warning } from './check.ts';
 
@@ -48,6 +48,14 @@ async function checkTemporal({ directories }: Configuration): Promise<Finding> {
     const temporal = await temporalAddress(directories.state);
     const { address, from } = temporal;
     if (await isThere(temporal)) return ok('temporal', `answers at ${address}`);
+    if (
+      from !== 'stopped' &&
+      (await askTemporal(temporal.connection, temporal.namespace)) === 'no namespace'
+    ) {
+      const advice =
+        'Set TEMPORAL_NAMESPACE to that of the workers, or make it: temporal operator namespace create.';
+      return failed('temporal', `at ${address} has no namespace "${temporal.namespace}"`, advice);
+    }
     const silent = from === 'stopped' ? "this home's server is not running" : `no answer at ${address}`;
     if (from === 'environment') {
       return failed(

@@ -72,7 +72,7 @@ describe('no Temporal', () => {
   it('does not hinder a list of what the store knows', async () => {
     const { exitCode, stdout, stderr } = await slipway('status', '--json');
     expect(JSON.parse(stdout)).toEqual([]);
-    expect(stderr).toContain('Temporal does not answer');
+    expect(stderr).toContain('Shown is only what');
     expect(exitCode).toBe(0);
   });
 
@@ -93,7 +93,7 @@ describe('no Temporal', () => {
       const status = await slipwayWith({}, 'status', '--json');
       expect(JSON.parse(status.stdout)).toEqual([]);
       expect(status.stderr.trim().split('\n')).toHaveLength(1);
-      expect(status.stderr).toContain('is not running. Temporal does not answer');
+      expect(status.stderr).toContain('is not running. Shown is only what');
       expect(status.exitCode).toBe(0);
       expect((await slipway('build', 'hello')).stderr).toContain('No Temporal server answers at 127.0.0.1:');
     },
