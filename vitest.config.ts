@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** `fast`: units and contracts on real files. `temporal`: workflows on a real server. `guests`: real guests, slow. */
+/** `fast`: units and contracts on real files. `temporal`: workflows on a real server. `guests`: real guests. `slow`: more of them. */
 export default defineConfig({
   test: {
     projects: [
@@ -8,7 +8,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.temporal.test.ts', 'test/**/*.guest.test.ts'],
+          exclude: ['test/**/*.{temporal,guest,slow}.test.ts'],
           testTimeout: 30_000,
         },
       },
@@ -26,6 +26,15 @@ export default defineConfig({
         test: {
           name: 'guests',
           include: ['test/**/*.guest.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'slow',
+          include: ['test/**/*.slow.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
           fileParallelism: false,

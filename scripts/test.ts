@@ -1,6 +1,6 @@
 /**
- * `npm test [-- fast|temporal|guests …]`: static checks, then the three parts of the test suite one after the other,
- * then a look whether they left anything on the machine. Ends with a line `N passed, N failed`.
+ * `npm test [-- fast|temporal|guests|slow …]`: static checks, then the parts of the test suite one after the other (without
+ * any named all but `slow`), then a look whether they left anything on the machine. Ends with a line `N passed, N failed`.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -10,7 +10,8 @@ import { leftOvers } from '../test/support/left-overs.ts';
 const PARTS = {
   fast: 'units and contracts on real files, commands and repositories',
   temporal: 'workflows on a real Temporal server, guests faked',
-  guests: 'real guests under QEMU: the slow part',
+  guests: 'real guests under QEMU and in containers',
+  slow: 'whole packages of every kind, for minutes each',
 };
 type Part = keyof typeof PARTS;
 
@@ -64,6 +65,9 @@ function readReport(path: string): { numPassedTests?: number; numFailedTests?: n
   }
 }
 
+/** What is too slow for every day: `npm run test:guests`, and CI. */
+const USUAL: readonly Part[] = ['fast', 'temporal', 'guests'];
+
 const asked = process.argv.slice(2);
 const unknown = asked.filter((name) => !(name in PARTS));
 if (unknown.length > 0) {
@@ -77,7 +81,7 @@ check('style (biome)', [bin('biome'), 'check', '.']);
 check('types (tsc)', [bin('tsc'), '--noEmit']);
 check('schemas and their documents are up to date', [process.execPath, 'schema/generate.ts', '--check']);
 for (const part of Object.keys(PARTS) as Part[])
-  if (asked.length === 0 || asked.includes(part)) runPart(part);
+  if ((asked.length === 0 ? USUAL : asked).includes(part)) runPart(part);
 
 const left = (await leftOvers()).filter((thing) => !before.includes(thing));
 for (const thing of left) process.stdout.write(`left behind: ${thing}\n`);
