@@ -1,15 +1,18 @@
 import type { Client, WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import proto from '@temporalio/proto';
 import type { Progress } from '../host/progress.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import type { BuildResult, Failure } from '../schema/result.ts';
 import type { Store } from '../stores/store.ts';
+import { COMMON_QUEUE } from '../workflows/names.ts';
 import type { BuildStatus } from '../workflows/status.ts';
 import { BuildCancelled, endOf, isNotFound, unknownBuild } from './failures.ts';
 import { publishedResult } from './records.ts';
 
 const QUERY_MILLISECONDS = 5000;
 const DESCRIBE_MILLISECONDS = 5000;
+const { PendingActivityState, PendingWorkflowTaskState, TaskQueueType } = proto.temporal.api.enums.v1;
 
 export type BuildState = BuildStatus['state'];
 
@@ -22,6 +25,12 @@ export interface PendingStep {
   progress?: Progress;
 }
 
+/**
+ * What Temporal knows of a build whose workflow does not answer. `busy`: a worker is at it all the same; `no-worker`: none
+ * has asked for work for minutes; `silent`: neither is known.
+ */
+export type NoAnswer = 'busy' | 'no-worker' | 'silent';
+
 /** What is known of one run of a build. */
 export interface BuildReport {
   id: string;
@@ -32,6 +41,8 @@ export interface BuildReport {
   endedAt?: string;
   /** Absent where no worker answers, and after Temporal forgot the run. */
   status?: BuildStatus;
+  /** Of a running build without `status`. */
+  noAnswer?: NoAnswer;
   steps: PendingStep[];
   failure?: Failure;
   /** Once published; also for a build that failed. */
@@ -95,7 +106,8 @@ async function fromTemporal(
       askStatus(client, id, run),
       pendingSteps(client, description),
     ]);
-    return { ...known, state: 'running', steps, ...(status === undefined ? {} : { status }) };
+    const answer = status === undefined ? { noAnswer: await whyNoAnswer(client, description) } : { status };
+    return { ...known, state: 'running', steps, ...answer };
   }
   const result = await publishedResult(store, id, run);
   if (result !== undefined) return fromResult(result);
@@ -123,6 +135,25 @@ async function askStatus(client: Client, id: string, run: string): Promise<Build
   const handle = client.workflow.getHandle(id, run);
   const asked = () => handle.query<BuildStatus>('status');
   return client.withDeadline(Date.now() + QUERY_MILLISECONDS, asked).catch(() => undefined);
+}
+
+async function whyNoAnswer(client: Client, { raw }: WorkflowExecutionDescription): Promise<NoAnswer> {
+  const isAtWork = (raw.pendingActivities ?? []).some(
+    ({ state }) =>
+      state === PendingActivityState.PENDING_ACTIVITY_STATE_STARTED ||
+      state === PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED,
+  );
+  const isTaken =
+    raw.pendingWorkflowTask?.state === PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED;
+  if (isAtWork || isTaken) return 'busy';
+  const asked = () =>
+    client.workflowService.describeTaskQueue({
+      namespace: client.options.namespace,
+      taskQueue: { name: COMMON_QUEUE },
+      taskQueueType: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    });
+  const queue = await client.withDeadline(Date.now() + QUERY_MILLISECONDS, asked).catch(() => undefined);
+  return queue?.pollers?.length === 0 ? 'no-worker' : 'silent';
 }
 
 async function pendingSteps(

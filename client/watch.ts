@@ -12,6 +12,7 @@ import { Outage } from './outage.ts';
 import { duration, printable } from './printable.ts';
 import type { BuildReport } from './report.ts';
 import type { Screen } from './screen.ts';
+import { Silence } from './silence.ts';
 
 const POLL_MILLISECONDS = 1000;
 const DRAW_MILLISECONDS = 250;
@@ -20,6 +21,7 @@ const DRAW_MILLISECONDS = 250;
 interface View {
   screen: Screen;
   outage: Outage;
+  silence: Silence;
   shown?: BuildStatus;
   waiting?: string;
   lastReport?: BuildReport;
@@ -32,7 +34,7 @@ interface View {
 
 /**
  * Shows a build until it ends: phases with their time, progress of the current step, the live log, and that Temporal is
- * away. `address` is where Temporal is.
+ * away. `address` is where Temporal is; `isLocal` says that the worker was brought for this build.
  * @throws as `SlipwayClient.wait`; the signal's reason where it was aborted (the build goes on)
  */
 export async function watchBuild(
@@ -40,12 +42,18 @@ export async function watchBuild(
   build: StartedBuild,
   screen: Screen,
   signal: AbortSignal,
-  address: string,
+  { address, isLocal }: { address: string; isLocal: boolean },
 ): Promise<BuildResult> {
   const over = new AbortController();
   const stop = AbortSignal.any([over.signal, signal]);
   const outage = new Outage(address, (line) => screen.line(line));
-  const view: View = { screen, outage, failures: new Map(), said: new Map() };
+  const view: View = {
+    screen,
+    outage,
+    silence: new Silence(isLocal),
+    failures: new Map(),
+    said: new Map(),
+  };
   const drawing = setInterval(() => draw(view), DRAW_MILLISECONDS);
   const polling = poll(slipway, build, view, stop);
   const following = followLog(slipway, build, screen, signal);
@@ -97,7 +105,10 @@ async function poll(
       view.outage.heard(true);
       update(view, report);
     } catch (error) {
-      if (!stop.aborted && isOutage(error)) view.outage.heard(false);
+      if (!stop.aborted && isOutage(error)) {
+        view.outage.heard(false);
+        view.silence.forget();
+      }
     }
     await sleep(POLL_MILLISECONDS, undefined, { signal: stop }).catch(() => undefined);
   }
@@ -107,8 +118,10 @@ function update(view: View, report: BuildReport): void {
   const { screen } = view;
   view.lastReport = report;
   const { status } = report;
+  const silence = view.silence.heard(report);
   if (status === undefined) {
-    sayWaiting(view, 'no worker answers: start one with slipway dev or slipway worker');
+    // What the workflow itself waits for stays shown meanwhile.
+    if (silence !== undefined || view.waiting === view.silence.text) sayWaiting(view, silence);
     return;
   }
   sayPhases(view, status.phaseSeconds, status.phase);
@@ -154,7 +167,7 @@ function draw({ screen, outage, shown, waiting, lastReport }: View): void {
     return;
   }
   if (shown === undefined) {
-    screen.status('waiting for a worker');
+    screen.status(lastReport?.noAnswer === 'busy' ? 'the worker is busy' : 'waiting for a worker');
     return;
   }
   const step = lastReport?.steps.find(({ progress }) => progress !== undefined);

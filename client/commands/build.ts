@@ -127,7 +127,10 @@ async function watched(
   const isInteractive = screen.isTerminal && process.stdin.isTTY === true;
   using interrupts = onInterrupt(slipway, started, screen, isInteractive, address);
   try {
-    const watching = watchBuild(slipway, started, screen, interrupts.signal, address);
+    const watching = watchBuild(slipway, started, screen, interrupts.signal, {
+      address,
+      isLocal: options.local ?? false,
+    });
     const result = await watching.catch((error: unknown) => {
       if (options.json) printEnd(started, error);
       throw error;

@@ -3,8 +3,9 @@ import { shortId } from '../../workflows/names.ts';
 import { configurationOf, openContext } from '../context.ts';
 import { explainFailure } from '../explain.ts';
 import { duration, printable } from '../printable.ts';
-import type { BuildReport } from '../report.ts';
+import type { BuildReport, NoAnswer } from '../report.ts';
 import { positive } from '../request-options.ts';
+import { NO_WORKER } from '../silence.ts';
 import { progressText } from '../watch.ts';
 
 export function addStatusCommand(program: Command): void {
@@ -75,10 +76,16 @@ function reportText(report: BuildReport, url: string | undefined): string {
   );
 }
 
-function runningLines({ state, status, steps }: BuildReport): string[] {
+/** What is known of a running build where its workflow did not answer this once. */
+const NO_ANSWER = {
+  busy: 'a worker is at it, but too busy to say more; ask again',
+  silent: `no answer in time: ask again. If it stays so, ${NO_WORKER}`,
+  'no-worker': NO_WORKER,
+} as const satisfies Record<NoAnswer, string>;
+
+function runningLines({ state, status, noAnswer = 'silent', steps }: BuildReport): string[] {
   if (state !== 'running') return [];
-  if (status === undefined)
-    return ['waiting  no worker answers: start one with slipway dev or slipway worker'];
+  if (status === undefined) return [`waiting  ${NO_ANSWER[noAnswer]}`];
   const since = duration(Math.max(0, (Date.now() - Date.parse(status.phaseSince)) / 1000));
   return [
     `phase    ${status.phase} for ${since}`,
