@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** `fast`: units and contracts on real files. `temporal`: workflows on a real server. `guests`: real guests. `slow`: more of them. */
@@ -10,6 +11,8 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.{temporal,guest,slow}.test.ts'],
           testTimeout: 30_000,
+          // One for each CPU, where vitest leaves one free: half of the time they wait for what they started.
+          maxWorkers: availableParallelism(),
         },
       },
       {
