@@ -13,7 +13,7 @@ export interface WantedFile {
 /** A package that is preferred or kept away, as apt_preferences(5) has it. */
 export interface WantedPin {
   package: string;
-  /** `version 1.2*`, `release a=stable`, `origin deb.debian.org`. */
+  /** `version 1.2*`, `release a=stable`, `origin mirror.example.org`. */
   pin: string;
   priority: number;
 }

@@ -52,7 +52,7 @@ apt then reads it with a file in /etc/apt/sources.list.d:
 and the next build with it beside Debian, since --repository replaces what is configured; the n-th --keyring is that of
 the n-th --repository:
   slipway build … --repository "https://example.org/apt stable main" --keyring keyring.gpg \\
-    --repository "http://deb.debian.org/debian bookworm main" --keyring /usr/share/keyrings/debian-archive-keyring.gpg`;
+    --repository "https://mirror.example.org/debian bookworm main" --keyring /usr/share/keyrings/debian-archive-keyring.gpg`;
 
 export function addPublishCommand(program: Command): void {
   const command = program

@@ -44,7 +44,7 @@ export const Pin = z.strictObject({
     .max(300)
     .regex(
       /^(version [A-Za-z0-9.+~:*?-]+|release [aclnov]=[A-Za-z0-9 ._+/~*?-]+(,\s?[aclnov]=[A-Za-z0-9 ._+/~*?-]+)*|origin ([A-Za-z0-9.-]+|""))$/,
-      'must be written as: version 1.2*, release a=stable (or with c, l, n, o, v; several with commas), or origin deb.debian.org',
+      'must be written as: version 1.2*, release a=stable (or with c, l, n, o, v; several with commas), or origin mirror.example.org',
     )
     .describe('Which versions it is about: version <pattern>, release a=<suite>,…, origin <host>'),
   priority: z

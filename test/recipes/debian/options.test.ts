@@ -26,7 +26,7 @@ test.each<[object]>([
   ],
   [{ localPackages: [{ name: 'My foo_1%3a2_all.deb', sha256: DIGEST }] }],
   [pin({ package: '*', pin: 'release a=stable, n=bookworm*', priority: -1 })],
-  [pin({ package: 'src:gcc-12', pin: 'origin deb.debian.org', priority: 32_767 })],
+  [pin({ package: 'src:gcc-12', pin: 'origin mirror.example.org', priority: 32_767 })],
   [pin({ package: 'libc?:arm64', pin: 'origin ""' })],
   [pin({ pin: 'version 1:2.0~rc1+b?-*' })],
   [{ debugPackages: false }],
