@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { leftOvers } from '../test/support/left-overs.ts';
 
 const PARTS = {
@@ -21,9 +21,12 @@ const reports = resolve(root, '.slipway/test');
 /** Without the servers of whoever runs this: the tests start their own. */
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TEMPORAL_')));
 const total = { passed: 0, failed: 0 };
+/** Told once more at the end, where whoever sees only the end of a long output looks. */
+const failures: string[] = [];
 
 function count(title: string, ok: boolean): void {
   total[ok ? 'passed' : 'failed'] += 1;
+  if (!ok) failures.push(title);
   process.stdout.write(`${ok ? 'ok  ' : 'FAIL'} ${title}\n`);
 }
 
@@ -50,14 +53,36 @@ function runPart(part: Part): void {
     ],
     { cwd: root, env, stdio: 'inherit' },
   );
-  const { numPassedTests = 0, numFailedTests = 0 } = readReport(report);
+  const { numPassedTests = 0, numFailedTests = 0, testResults = [] } = readReport(report);
   total.passed += numPassedTests;
   total.failed += numFailedTests;
+  failures.push(...testResults.flatMap(failed));
   if (numPassedTests + numFailedTests === 0 || (status !== 0 && numFailedTests === 0))
     count(`${part} ran to its end`, false);
 }
 
-function readReport(path: string): { numPassedTests?: number; numFailedTests?: number } {
+/** What is read of vitest's report; it has more. */
+interface Report {
+  numPassedTests?: number;
+  numFailedTests?: number;
+  testResults?: FileResult[];
+}
+interface FileResult {
+  name: string;
+  assertionResults: { status: string; fullName: string; failureMessages?: string[] | null }[];
+}
+
+/** A line for each failed test, and the first line of what went wrong. */
+function failed({ name, assertionResults }: FileResult): string[] {
+  return assertionResults
+    .filter(({ status }) => status === 'failed')
+    .map(({ fullName, failureMessages }) => {
+      const [why = ''] = (failureMessages?.[0] ?? '').split('\n');
+      return `${relative(root, name)}: ${fullName}\n       ${why.slice(0, 300)}`;
+    });
+}
+
+function readReport(path: string): Report {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
   } catch {
@@ -86,5 +111,6 @@ for (const part of Object.keys(PARTS) as Part[])
 const left = (await leftOvers()).filter((thing) => !before.includes(thing));
 for (const thing of left) process.stdout.write(`left behind: ${thing}\n`);
 count('nothing left behind: no loop device, mount, guest or supervisor', left.length === 0);
+for (const failure of failures) process.stdout.write(`FAIL ${failure}\n`);
 process.stdout.write(`\n${total.passed} passed, ${total.failed} failed\n`);
 process.exitCode = total.failed === 0 ? 0 : 1;
