@@ -1,5 +1,6 @@
 import type { Progress } from '../host/progress.ts';
 import type { FailureDetails, FailureType } from '../schema/failures.ts';
+import type { InputPart } from '../schema/lock.ts';
 import type { BuildRequest, Isolation, VmType } from '../schema/request.ts';
 import type { Artifact, BuildResult, UsedKernel, VmStatistics } from '../schema/result.ts';
 import type { VmStatus } from '../vm/vm.ts';
@@ -84,7 +85,12 @@ export interface DemandActivities {
 
 /** On the host's own queue, each checking that its lease is still there. */
 export interface HostActivities {
-  fetchInputs(lease: Lease, lock: string): Promise<{ downloadedBytes: number; inputBytes: number }>;
+  /** Brings the files of a lock onto the host. `parts`: these alone; absent: all. */
+  fetchInputs(
+    lease: Lease,
+    lock: string,
+    parts?: InputPart[],
+  ): Promise<{ downloadedBytes: number; inputBytes: number }>;
   createImage(lease: Lease, request: BuildRequest): Promise<void>;
   preinstall(lease: Lease, request: BuildRequest, lock: string): Promise<{ kernel: UsedKernel }>;
   runVm(lease: Lease, request: BuildRequest, lock: string, phase: 'install' | 'build'): Promise<VmOutcome>;

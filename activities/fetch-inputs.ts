@@ -7,11 +7,11 @@ import { readLock, scratchOf } from './on-host.ts';
 type Needs = Pick<Dependencies, 'leases' | 'directories' | 'store' | 'inputs'>;
 
 export function fetchInputs(needs: Needs): HostActivities['fetchInputs'] {
-  return activity('fetch', async (context, lease, digest) => {
+  return activity('fetch', async (context, lease, digest, parts) => {
     await scratchOf(needs, lease);
     const lock = await readLock(needs, digest);
     // A container boots nothing.
     const { kernel: _kernel, toolkit: _toolkit, ...others } = lock;
-    return needs.inputs.fetch(inputsOf(lease.vm.type === 'container' ? others : lock), context);
+    return needs.inputs.fetch(inputsOf(lease.vm.type === 'container' ? others : lock, parts), context);
   });
 }

@@ -55,8 +55,23 @@ export const Lock = z.strictObject({
 });
 export type Lock = z.infer<typeof Lock>;
 
-/** All files that a build fetches. */
-export function inputsOf(lock: Lock): InputFile[] {
+/**
+ * Files of a lock that are wanted at the same time. `guest`: what each boot of the build itself needs: the source, the
+ * recipe's files, kernel and toolkit. `base`: packages of the base of the build root. `dependencies`: what is installed on
+ * top of it. Every file of a lock is in one of them.
+ */
+export type InputPart = 'guest' | 'base' | 'dependencies';
+
+const EVERY: readonly InputPart[] = ['guest', 'base', 'dependencies'];
+
+/** The files that a build fetches: all, or those of some parts. */
+export function inputsOf(lock: Lock, parts: readonly InputPart[] = EVERY): InputFile[] {
   const { source, files = [], base, dependencies, kernel, toolkit = [] } = lock;
-  return [...source.files, ...files, ...base, ...dependencies, ...(kernel ? [kernel] : []), ...toolkit];
+  const of = (part: InputPart, wanted: readonly InputFile[]) => (parts.includes(part) ? wanted : []);
+  return [
+    ...of('guest', [...source.files, ...files]),
+    ...of('base', base),
+    ...of('dependencies', dependencies),
+    ...of('guest', [...(kernel ? [kernel] : []), ...toolkit]),
+  ];
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { inputsOf, Lock } from '../../schema/lock.ts';
+import { type InputPart, inputsOf, Lock } from '../../schema/lock.ts';
 
 const file = (name: string) => ({ name, urls: [], size: 1, sha256: 'a'.repeat(64) });
 const entry = (name: string) => ({
@@ -40,6 +40,23 @@ it('names every file that is to be fetched', () => {
     'debhelper.deb',
     'linux-image.deb',
   ]);
+});
+
+it.each<[parts: InputPart[] | undefined, names: string]>([
+  [undefined, 'hello.dsc seed.tar dpkg.deb debhelper.deb linux-image.deb perl.deb'],
+  [['base', 'dependencies', 'guest'], 'hello.dsc seed.tar dpkg.deb debhelper.deb linux-image.deb perl.deb'],
+  [['guest'], 'hello.dsc seed.tar linux-image.deb perl.deb'],
+  [['base'], 'dpkg.deb'],
+  [['dependencies'], 'debhelper.deb'],
+  [['dependencies', 'base'], 'dpkg.deb debhelper.deb'],
+  [[], ''],
+])('of the parts %j names these files', (parts, names) => {
+  const lock = Lock.parse({ ...OLD, files: [file('seed.tar')], toolkit: [entry('perl')] });
+  expect(
+    inputsOf(lock, parts)
+      .map(({ name }) => name)
+      .join(' '),
+  ).toBe(names);
 });
 
 it.each([
