@@ -7,6 +7,7 @@ import { BuildRequest } from '../schema/request.ts';
 import { activity } from './activity.ts';
 import type { AnywhereActivities } from './contract.ts';
 import type { Dependencies } from './dependencies.ts';
+import { givenLock } from './given-lock.ts';
 
 type Needs = Pick<Dependencies, 'resolver' | 'store' | 'ceilings' | 'recipes'>;
 
@@ -18,11 +19,13 @@ export function resolveInputs({
 }: Needs): AnywhereActivities['resolveInputs'] {
   return activity('resolve', async (context, input) => {
     const request = validated(input, ceilings);
-    const lock = await resolver.resolve(request, context);
+    const given =
+      request.lock === undefined ? undefined : await givenLock({ store, recipes }, request, request.lock);
+    const lock = given ?? (await resolver.resolve(request, context));
     const files = inputsOf(lock);
     return {
       request,
-      lock: await store.putBytes(Buffer.from(JSON.stringify(lock))),
+      lock: request.lock ?? (await store.putBytes(Buffer.from(JSON.stringify(lock)))),
       package: recipes[request.recipe.kind].package(request, lock),
       files: files.length,
       bytes: files.reduce((sum, { size }) => sum + size, 0),

@@ -132,6 +132,9 @@ export const BuildRequest = z
     vm: VmDemand.prefault({}),
     resources: Resources.prefault({}),
     limits: Limits.prefault({}),
+    lock: Digest.optional().describe(
+      'Lock of an earlier build, a blob in the store, in the place of resolving anew: the same inputs go in. It must fit the request; no signature is checked again',
+    ),
   })
   .superRefine(({ recipe, architecture }, context) => {
     if (recipe.kind !== 'debian' || recipe.options.crossFor !== architecture) return;
