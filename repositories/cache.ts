@@ -1,16 +1,16 @@
-import { mkdir, rename, utimes } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import pLimit from 'p-limit';
-import { ignoreMissing } from '../host/atomic-file.ts';
 import type { StepContext } from '../host/progress.ts';
-import { asScratchFull } from '../host/scratch-full.ts';
-import { SlipwayFailure } from '../schema/failures.ts';
+import { SharedWork } from '../host/shared-work.ts';
 import type { InputFile } from '../schema/lock.ts';
-import { Changed, download } from './download.ts';
+import { download } from './download.ts';
+import { fetchFailure, isLost, type Missed } from './fetch-failure.ts';
 import { type KeepingStore, obtainFrom } from './kept-inputs.ts';
-import { digestOf, sizeOf, takePartial } from './partial-file.ts';
+import { takePartial } from './partial-file.ts';
 import { createTally } from './tally.ts';
-import { createTransport, Gone, type Transport, Unreachable } from './transport.ts';
+import { createTransport, type Transport } from './transport.ts';
+import { VerifiedFiles } from './verified-files.ts';
 
 export interface InputCacheOptions {
   /** Absolute folder; made where it is missing. Several processes may share it. */
@@ -34,7 +34,8 @@ export interface InputCacheOptions {
 /** Input files by digest. */
 export interface InputCache {
   /**
-   * Brings all files into the cache, verified: what is there already is read and hashed again.
+   * Brings all files into the cache, verified: what is there already is hashed unless this process has done it and the
+   * file is untouched since (docs/adr/0020). What is being brought for somebody else in this process is not brought twice.
    * @throws SlipwayFailure InputsGone, InputRejected (`items`: all of them), DownloadFailed, ScratchFull; or the
    *   signal's reason
    */
@@ -42,6 +43,13 @@ export interface InputCache {
     files: readonly InputFile[],
     context: StepContext,
   ): Promise<{ downloadedBytes: number; inputBytes: number }>;
+  /**
+   * Where one file lies, as soon as it is there and verified: for whoever unpacks some files while `fetch` still brings
+   * others. Waits for that `fetch` where the file is on its way, else brings it itself at once, before all that `fetch`
+   * has not begun with: so call it for as many files at a time as are worked on.
+   * @throws as fetch
+   */
+  ready(file: InputFile, signal: AbortSignal): Promise<string>;
   /** Where a file lies that was fetched. */
   path(sha256: string): string;
   /** For what has no digest yet. */
@@ -50,104 +58,91 @@ export interface InputCache {
   close(): void;
 }
 
+/** Connections for those who want one file before the others. */
+const AHEAD = 4;
+
 export function createInputCache(options: InputCacheOptions): InputCache {
   const { directory, store, keep = false, parallel = 8, attempts = 5, pauseMs = 500 } = options;
-  const transport = createTransport({ ...options, parallel });
+  const transport = createTransport({ ...options, parallel: parallel + AHEAD });
   const partials = join(directory, 'partial');
   const path = (sha256: string) => join(directory, 'sha256', sha256.slice(0, 2), sha256);
 
-  async function obtain(
-    file: InputFile,
-    signal: AbortSignal,
-    onBytes: (have: number, arrived: number) => void,
-  ) {
+  const verified = new VerifiedFiles();
+  const flights = new SharedWork<void, [have: number, arrived: number]>();
+
+  async function obtain(file: InputFile, signal: AbortSignal, tell: (news: [number, number]) => void) {
     const target = path(file.sha256);
-    if ((await sizeOf(target)) === file.size && (await digestOf(target, signal)) === file.sha256) {
-      await touch(target);
-      onBytes(file.size, 0);
-      return;
+    if (!(await verified.has(target, file, signal))) {
+      await mkdir(dirname(target), { recursive: true });
+      await mkdir(partials, { recursive: true });
+      const partial = await takePartial(partials, file.sha256);
+      const onBytes = (have: number, arrived: number) => tell([have, arrived]);
+      try {
+        await obtainFrom(store, keep, file, partial.path, signal, () =>
+          download(file, partial.path, { transport, attempts, pauseMs, signal, onBytes }),
+        );
+        await rename(partial.path, target);
+      } catch (error) {
+        await partial.release();
+        throw error;
+      }
+      await verified.add(target);
     }
-    await mkdir(dirname(target), { recursive: true });
-    await mkdir(partials, { recursive: true });
-    const partial = await takePartial(partials, file.sha256);
-    try {
-      await obtainFrom(store, keep, file, partial.path, signal, () =>
-        download(file, partial.path, { transport, attempts, pauseMs, signal, onBytes }),
-      );
-      await rename(partial.path, target);
-      onBytes(file.size, 0);
-    } catch (error) {
-      await partial.release();
-      throw error;
-    }
+    tell([file.size, 0]);
+    // Also what was in the cache: it counts as put now, and retention knows that it is wanted.
+    if (keep) await store.putFile(target, file.sha256, signal);
+  }
+
+  /** `onBytes`: what is there of it now, and what came for this caller. */
+  function bring(file: InputFile, signal: AbortSignal, onBytes?: (have: number, arrived: number) => void) {
+    const { sha256, size, urls } = file;
+    return flights.run(
+      JSON.stringify([sha256, size, urls]),
+      signal,
+      (shared, tell) => obtain(file, shared, tell),
+      ([have, arrived], isFirst) => onBytes?.(have, isFirst ? arrived : 0),
+    );
+  }
+
+  async function bringAll(files: readonly InputFile[], { signal, report }: StepContext) {
+    const tally = createTally(files, report);
+    const stop = new AbortController();
+    const either = AbortSignal.any([signal, stop.signal]);
+    const limit = pLimit(parallel);
+    const failures: Missed[] = [];
+    const one = async (file: InputFile) => {
+      if (either.aborted) return;
+      try {
+        await bring(file, either, (have, arrived) => tally.add(file, have, arrived));
+      } catch (error) {
+        if (either.aborted) return;
+        failures.push({ file, error: error as Error });
+        // What is gone or changed is looked for to the end, to name it all at once. An outage is not.
+        if (!isLost(error)) stop.abort();
+      }
+    };
+    await Promise.all(files.map((file) => limit(() => one(file))));
+    signal.throwIfAborted();
+    if (failures.length > 0) throw fetchFailure(failures, directory, store.location);
+    await verified.settled();
+    return tally.end();
   }
 
   return {
     path,
     transport,
     close: () => transport.close(),
-    async fetch(files, context) {
-      const unique = [...new Map(files.map((file) => [file.sha256, file])).values()];
-      const tally = createTally(unique, context.report);
-      const stop = new AbortController();
-      const signal = AbortSignal.any([context.signal, stop.signal]);
-      const limit = pLimit(parallel);
-      const failures: { file: InputFile; error: Error }[] = [];
-      await Promise.all(
-        unique.map((file) =>
-          limit(async () => {
-            if (signal.aborted) return;
-            try {
-              await obtain(file, signal, (have, arrived) => tally.add(file, have, arrived));
-              // Also what was in the cache: it counts as put now, and retention knows that it is wanted.
-              if (keep) await store.putFile(path(file.sha256), file.sha256, signal);
-            } catch (error) {
-              if (signal.aborted) return;
-              failures.push({ file, error: error as Error });
-              // What is gone or changed is looked for to the end, to name it all at once. An outage is not.
-              if (!(error instanceof Gone || error instanceof Changed)) stop.abort();
-            }
-          }),
-        ),
-      );
-      context.signal.throwIfAborted();
-      if (failures.length > 0) throw judge(failures, directory, store.location);
-      return tally.end();
+    fetch: (files, context) =>
+      bringAll([...new Map(files.map((file) => [file.sha256, file])).values()], context),
+    async ready(file, signal) {
+      try {
+        await bring(file, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        throw fetchFailure([{ file, error: error as Error }], directory, store.location);
+      }
+      await verified.settled();
+      return path(file.sha256);
     },
   };
-}
-
-/** By it retention tells what is still in use (retention/host-entries.ts). Gone again: who reads it says so. */
-async function touch(path: string): Promise<void> {
-  const now = new Date();
-  await utimes(path, now, now).catch(ignoreMissing);
-}
-
-function judge(failures: { file: InputFile; error: Error }[], directory: string, store: string): unknown {
-  const other = failures.find(({ error }) => !(error instanceof Gone || error instanceof Changed));
-  if (other !== undefined) {
-    if (!(other.error instanceof Unreachable)) return asScratchFull(other.error, directory);
-    return new SlipwayFailure(
-      'DownloadFailed',
-      `${other.file.name} could not be fetched: ${other.error.message}`,
-      {
-        cause: other.error,
-      },
-    );
-  }
-  const changed = failures.filter(({ error }) => error instanceof Changed);
-  const chosen = changed.length > 0 ? changed : failures;
-  const items = chosen.map(({ file }) => file.name).sort();
-  const reasons = chosen.map(({ error }) => `  ${error.message}`).sort();
-  return changed.length > 0
-    ? new SlipwayFailure(
-        'InputRejected',
-        `changed on the mirror since the lock was made:\n${reasons.join('\n')}`,
-        {
-          items,
-        },
-      )
-    : new SlipwayFailure('InputsGone', `no longer there, nor in the store ${store}:\n${reasons.join('\n')}`, {
-        items,
-      });
 }

@@ -1,7 +1,7 @@
 import { open, rm, truncate } from 'node:fs/promises';
 import pRetry, { AbortError } from 'p-retry';
 import type { InputFile } from '../schema/lock.ts';
-import { digestOf, sizeOf } from './partial-file.ts';
+import { GrowingDigest, sizeOf } from './partial-file.ts';
 import { type Body, Gone, type Transport, Unreachable } from './transport.ts';
 
 /** A server sent all of a file, and it is not the one that was promised. */
@@ -29,9 +29,10 @@ export interface DownloadOptions {
  */
 export async function download(file: InputFile, path: string, options: DownloadOptions): Promise<void> {
   const { signal } = options;
+  const digest = new GrowingDigest();
   let changes = 0;
   let most = await sizeOf(path);
-  await pRetry(() => attempt(file, path, options), {
+  await pRetry(() => attempt(file, path, { ...options, digest }), {
     retries: options.attempts - 1,
     minTimeout: options.pauseMs,
     maxTimeout: 10_000,
@@ -51,8 +52,13 @@ export async function download(file: InputFile, path: string, options: DownloadO
   });
 }
 
+/** The digest of the file grows with it, over all attempts. */
+interface Attempt extends DownloadOptions {
+  digest: GrowingDigest;
+}
+
 /** One go over all URLs. What counts in the end is the most hopeful failure: unreachable before changed before gone. */
-async function attempt(file: InputFile, path: string, options: DownloadOptions): Promise<void> {
+async function attempt(file: InputFile, path: string, options: Attempt): Promise<void> {
   const failures: Error[] = [];
   for (const url of file.urls) {
     try {
@@ -78,12 +84,7 @@ async function attempt(file: InputFile, path: string, options: DownloadOptions):
   );
 }
 
-async function fetchFrom(
-  url: string,
-  file: InputFile,
-  path: string,
-  options: DownloadOptions,
-): Promise<void> {
+async function fetchFrom(url: string, file: InputFile, path: string, options: Attempt): Promise<void> {
   const have = await sizeOf(path);
   if (have === file.size && have > 0) return;
   const body = await options.transport.open(url, have < file.size ? have : 0, options.signal);
@@ -92,6 +93,8 @@ async function fetchFrom(
     throw new Changed(`${url} has ${body.size} bytes instead of ${file.size}`);
   }
   if (have > body.from) await truncate(path, body.from);
+  // What another attempt or process left is read once; from there on the digest grows with the file.
+  if (body.from > 0) await options.digest.of(path, options.signal);
   try {
     await append(body, url, file, path, options);
   } catch (error) {
@@ -105,7 +108,7 @@ async function append(
   url: string,
   file: InputFile,
   path: string,
-  options: DownloadOptions,
+  options: Attempt,
 ): Promise<void> {
   const handle = await open(path, 'a');
   try {
@@ -115,6 +118,7 @@ async function append(
       count += chunk.length;
       if (count > file.size) throw new Changed(`${url} has more than ${file.size} bytes`);
       await handle.appendFile(chunk);
+      options.digest.add(count - chunk.length, chunk);
       options.onBytes(count, chunk.length);
     }
   } finally {
@@ -130,9 +134,9 @@ function interruption(url: string, error: NodeJS.ErrnoException): Error {
   return new Unreachable(`${url}: ${error.message}`, { cause: error });
 }
 
-async function verify(url: string, file: InputFile, path: string, options: DownloadOptions): Promise<void> {
+async function verify(url: string, file: InputFile, path: string, options: Attempt): Promise<void> {
   const size = await sizeOf(path);
   if (size < file.size) throw new Unreachable(`${url}: cut after ${size} of ${file.size} bytes`);
-  const found = await digestOf(path, options.signal);
+  const found = await options.digest.of(path, options.signal);
   if (found !== file.sha256) throw new Changed(`${url} has SHA-256 ${found} instead of ${file.sha256}`);
 }

@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type { InputFile } from '../schema/lock.ts';
 import { BlobMissing, type Store } from '../stores/store.ts';
 import { Changed } from './download.ts';
-import { digestOf, sizeOf } from './partial-file.ts';
+import { GrowingDigest, sizeOf } from './partial-file.ts';
 import { Gone, Unreachable } from './transport.ts';
 
 export type KeepingStore = Pick<Store, 'readBlob' | 'blobSize' | 'putFile' | 'deleteBlob' | 'location'>;
@@ -61,13 +61,22 @@ async function copyBlob(
 ): Promise<void> {
   // A blob is never resumed: it is near, and its store verifies it.
   await rm(path, { force: true });
+  const digest = new GrowingDigest();
+  async function* hashed(chunks: AsyncIterable<Uint8Array>) {
+    let position = 0;
+    for await (const chunk of chunks) {
+      digest.add(position, chunk);
+      position += chunk.length;
+      yield chunk;
+    }
+  }
   try {
-    await pipeline(await store.readBlob(file.sha256), createWriteStream(path), { signal });
+    await pipeline(await store.readBlob(file.sha256), hashed, createWriteStream(path), { signal });
   } catch (error) {
     if (error instanceof BlobMissing) throw new Gone(error.message, { cause: error });
     throw error;
   }
-  const found = await digestOf(path, signal);
+  const found = await digest.of(path, signal);
   if (found !== file.sha256 || (await sizeOf(path)) !== file.size) {
     await rm(path, { force: true });
     throw new Changed(`the blob in ${store.location} has SHA-256 ${found} and another size or content`);

@@ -41,18 +41,49 @@ export async function sizeOf(path: string): Promise<number> {
 
 /** SHA-256 of a file's content; undefined where it is missing. */
 export async function digestOf(path: string, signal?: AbortSignal): Promise<string | undefined> {
-  const hash = createHash('sha256');
   try {
-    const stream = createReadStream(path, {
-      highWaterMark: 1 << 20,
-      ...(signal === undefined ? {} : { signal }),
-    });
-    for await (const chunk of stream) hash.update(chunk as Buffer);
+    return await new GrowingDigest().of(path, signal);
   } catch (error) {
     signal?.throwIfAborted();
     return ignoreMissing(error);
   }
-  return hash.digest('hex');
+}
+
+/** SHA-256 of a file that is being written, computed on the way; what it did not see written it reads. */
+export class GrowingDigest {
+  #hash = createHash('sha256');
+  #bytes = 0;
+
+  /** These bytes are now at `position` of the file. */
+  add(position: number, chunk: Uint8Array): void {
+    if (position === 0) this.#reset();
+    if (position !== this.#bytes) return;
+    this.#hash.update(chunk);
+    this.#bytes += chunk.length;
+  }
+
+  /** Digest of the file as it is. @throws ENOENT */
+  async of(path: string, signal?: AbortSignal): Promise<string> {
+    const { size } = await stat(path);
+    if (size < this.#bytes) this.#reset();
+    if (size > this.#bytes) {
+      const stream = createReadStream(path, {
+        start: this.#bytes,
+        highWaterMark: 1 << 20,
+        ...(signal === undefined ? {} : { signal }),
+      });
+      for await (const chunk of stream) {
+        this.#hash.update(chunk as Buffer);
+        this.#bytes += (chunk as Buffer).length;
+      }
+    }
+    return this.#hash.copy().digest('hex');
+  }
+
+  #reset(): void {
+    this.#hash = createHash('sha256');
+    this.#bytes = 0;
+  }
 }
 
 async function renamed(from: string, to: string): Promise<boolean> {

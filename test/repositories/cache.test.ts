@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -114,6 +114,34 @@ describe('fetch', () => {
     for (const each of files) expect(await digest(one.path(each.sha256))).toBe(each.sha256);
   });
 
+  test('what is being fetched is not fetched by another at the same time; its bytes are counted once', async () => {
+    const { cache, file, server } = await setting();
+    const files = [await file('a'), await file('b')];
+    const { fetch } = cache();
+    const both = await Promise.all([fetch(files, context()), fetch(files, context())]);
+    expect(server.requests).toHaveLength(2);
+    expect(both.map(({ downloadedBytes }) => downloadedBytes)).toEqual([2 * SIZE, 0]);
+  });
+
+  test('one who gives up leaves the download to the other', async () => {
+    const { cache, file, server } = await setting();
+    const a = await file('a');
+    const stop = new AbortController();
+    const { fetch } = cache();
+    server.behaviour = (_, response) => {
+      setTimeout(() => {
+        stop.abort(new Error('cancelled'));
+        response.writeHead(302, { location: `${server.url}/a?now` }).end();
+      }, 50);
+      server.behaviour = () => false;
+      return true;
+    };
+    const cancelled = fetch([a], { signal: stop.signal, report: () => {} });
+    const other = fetch([a], context());
+    await expect(cancelled).rejects.toThrow('cancelled');
+    expect(await other).toMatchObject({ inputBytes: SIZE });
+  });
+
   test('a file without URL comes from the store', async () => {
     const { cache, folder } = await setting();
     const sha256 = await createDirectoryStore({ directory: join(folder, 'store') }).putBytes(
@@ -129,6 +157,104 @@ describe('fetch', () => {
     });
   });
 });
+
+describe('one file', () => {
+  test('is there before the rest of the files, without being fetched twice', async () => {
+    const { cache, file, server } = await setting();
+    const [a, b, slow] = [await file('a'), await file('b'), await file('slow')];
+    const held: (() => void)[] = [];
+    server.behaviour = (request, response) => {
+      if (request.url !== '/slow') return false;
+      held.push(() => void response.writeHead(302, { location: `${server.url}/slow?now` }).end());
+      return true;
+    };
+    // `b` waits for its turn behind `slow`.
+    const { fetch, ready, path } = cache({ parallel: 1 });
+    const order: string[] = [];
+    const all = fetch([a, slow, b], context()).then(() => order.push('all'));
+    for (const each of [b, a]) {
+      expect(await ready(each, AbortSignal.timeout(5000))).toBe(path(each.sha256));
+      expect(await digest(path(each.sha256))).toBe(each.sha256);
+      order.push(each.name);
+    }
+    while (held.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    held[0]?.();
+    await all;
+    expect(order).toEqual(['b', 'a', 'all']);
+    expect(server.requests.sort()).toEqual(['/a', '/b', '/slow', '/slow?now']);
+  });
+
+  test('that is gone is named, and one that is not wanted any more is given up', async () => {
+    const { cache, file, server } = await setting();
+    const a = await file('a');
+    const { ready } = cache({ attempts: 1 });
+    await expect(
+      ready({ ...a, urls: [`${server.url}/no`] }, AbortSignal.timeout(5000)),
+    ).rejects.toMatchObject({ type: 'InputsGone', more: { items: ['a'] } });
+    server.behaviour = () => true;
+    await expect(ready(a, AbortSignal.timeout(100))).rejects.toThrow(/time/);
+  });
+});
+
+describe('what was verified', () => {
+  test('is not read again as long as it is untouched', async () => {
+    const { cache, file } = await setting();
+    const a = await file('a');
+    const { fetch, path } = cache();
+    await fetch([a], context());
+    const before = await stat(path(a.sha256));
+    await fetch([a], context());
+    // ext4 and others note a read of a file whose content is newer than its last read (relatime).
+    expect((await stat(path(a.sha256))).atimeMs).toBe(before.atimeMs);
+  });
+
+  test.each<[string, (path: string) => Promise<unknown>]>([
+    [
+      'another content, its times set back',
+      (path) => backdated(path, () => writeFile(path, randomBytes(SIZE))),
+    ],
+    ['one byte', (path) => backdated(path, () => flipByte(path))],
+    ['another file in its place', (path) => backdated(path, () => replace(path, randomBytes(SIZE)))],
+    ['nothing in its place', (path) => rm(path)],
+  ])('and is then changed is found and replaced: %s', async (_, change) => {
+    const { cache, file } = await setting();
+    const a = await file('a');
+    const { fetch, ready, path } = cache();
+    await fetch([a], context());
+    await fetch([a], context());
+    await change(path(a.sha256));
+    await ready(a, AbortSignal.timeout(5000));
+    expect(await digest(path(a.sha256))).toBe(a.sha256);
+  });
+
+  test('counts as used at each use, so that gc leaves it', async () => {
+    const { cache, file } = await setting();
+    const a = await file('a');
+    const { fetch, path } = cache();
+    await fetch([a], context());
+    await utimes(path(a.sha256), 1, 1);
+    await fetch([a], context());
+    expect(Date.now() - (await stat(path(a.sha256))).mtimeMs).toBeLessThan(60_000);
+  });
+});
+
+/** Changes a file and sets its times back to what they were. */
+async function backdated(path: string, change: () => Promise<unknown>): Promise<void> {
+  const { atime, mtime } = await stat(path);
+  await change();
+  await utimes(path, atime, mtime);
+}
+
+async function flipByte(path: string): Promise<void> {
+  const bytes = await readFile(path);
+  bytes[1000] = (bytes[1000] ?? 0) ^ 1;
+  await writeFile(path, bytes);
+}
+
+async function replace(path: string, bytes: Buffer): Promise<void> {
+  await writeFile(`${path}.new`, bytes);
+  await rename(`${path}.new`, path);
+}
 
 describe('a flaky server', () => {
   test('cuts mid-transfer: the download goes on where it ended, however often, as long as bytes arrive', async () => {
