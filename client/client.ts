@@ -56,7 +56,9 @@ export interface SlipwayClient {
   log(id: string, options?: LogOptions & OfRun): AsyncIterable<Uint8Array>;
   /** Asks to cancel and returns; `force` terminates: nothing is cleaned up but by the host's janitor. */
   cancel(id: string, options?: OfRun & { force?: boolean }): Promise<void>;
-  /** @throws SlipwayFailure InvalidRequest where it has no result (yet), or retention has deleted it */
+  /** What it published. @throws SlipwayFailure InvalidRequest where it has no result (yet), or retention has deleted it */
+  result(id: string, of?: OfRun): Promise<BuildResult>;
+  /** @throws as `result` */
   artifacts(id: string, of?: OfRun): Promise<Artifact[]>;
   /** Writes all or the named artifacts into a folder; see `fetchArtifacts`. */
   fetchArtifacts(
@@ -96,6 +98,7 @@ export function createSlipwayClient({ client, store, webUrl }: SlipwayClientOpti
     status: (id, { run } = {}) => reportOf(client, store, id, run),
     log: (id, options = {}) => log(client, store, id, options),
     cancel: (id, options = {}) => cancel(needed(client), store, id, options),
+    result: (id, { run } = {}) => resultOf(client, store, id, run),
     artifacts: async (id, { run } = {}) => (await resultOf(client, store, id, run)).artifacts,
     fetchArtifacts: async (id, folder, names, { run } = {}) => {
       const { artifacts } = await resultOf(client, store, id, run);

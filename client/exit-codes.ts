@@ -8,6 +8,7 @@ export const EXIT = {
   usage: 2,
   infrastructure: 3,
   cancelled: 4,
+  notReproducible: 5,
   detached: 130,
 } as const;
 
@@ -17,6 +18,7 @@ export const EXIT_CODES_HELP = `Exit codes:
   2    wrong usage, wrong request or configuration, inputs that cannot be resolved
   3    infrastructure: no Temporal, no store, a host or guest that broke, a failed check of doctor
   4    the build was cancelled
+  5    compared builds differ (rebuild --compare, compare)
   130  interrupted: detached from a build, which goes on`;
 
 /** The exit code that an error means. */

@@ -1,35 +1,16 @@
-import { relative } from 'node:path';
 import type { Command } from 'commander';
-import prettyBytes from 'pretty-bytes';
-import { packageName } from '../../schema/build-id.ts';
-import { type FailureDetails, SlipwayFailure } from '../../schema/failures.ts';
-import { type BuildRequest, ISOLATION_OF, satisfies, type VmType } from '../../schema/request.ts';
-import type { BuildResult } from '../../schema/result.ts';
-import type { Configuration } from '../../workers/configuration.ts';
-import { shortId } from '../../workflows/names.ts';
-import { checkedRequest, type SlipwayClient, type StartedBuild } from '../client.ts';
-import { type CommandContext, configurationOf, openContext, openStore } from '../context.ts';
-import { estimateFor, lastTime } from '../estimate.ts';
+import { checkedRequest } from '../client.ts';
+import { configurationOf, openContext, openStore } from '../context.ts';
 import { EXIT, UsageError } from '../exit-codes.ts';
-import { explainFailure } from '../explain.ts';
-import { BuildCancelled, NotFetched } from '../failures.ts';
-import type { FetchedArtifact } from '../fetch-artifacts.ts';
-import { Detached, onInterrupt } from '../interrupt.ts';
-import type { LocalFarm } from '../local-farm.ts';
-import { checkOutput, defaultOutput } from '../output-folder.ts';
-import { duration, printable } from '../printable.ts';
+import { checkOutput } from '../output-folder.ts';
 import { kindOf } from '../recipe-kind.ts';
-import type { BuildState } from '../report.ts';
 import { addRequestOptions, type RequestOptions, requestFrom } from '../request-options.ts';
+import { announce, deliver, farmEnd, localFarm, type RunOptions, watched } from '../running-build.ts';
 import { Screen } from '../screen.ts';
 import { uploadsOf } from '../uploads.ts';
-import { watchBuild } from '../watch.ts';
 
-interface BuildOptions extends RequestOptions {
-  local?: boolean;
+interface BuildOptions extends RequestOptions, RunOptions {
   detach?: boolean;
-  output?: string;
-  json?: boolean;
 }
 
 const SOURCES = `SOURCE is one of
@@ -78,134 +59,12 @@ async function build(command: Command, source: string | undefined, options: Buil
   await announce(screen, context, request, started, farm);
   if (!options.detach) {
     // Awaited here: what was brought for the build must not be stopped before its end.
-    return await Promise.race([watched(context, started, screen, options), farmEnd(farm)]);
+    const end = watched(context, started, screen, options, async (result) => {
+      await deliver(context.slipway, started, result, screen, options);
+      return result.outcome === 'succeeded' ? EXIT.ok : EXIT.buildFailed;
+    });
+    return await Promise.race([end, farmEnd(farm)]);
   }
   if (options.json) console.log(JSON.stringify(started));
   return EXIT.ok;
-}
-
-/** A worker is much code, and only this needs it. */
-async function localFarm(configuration: Configuration, screen: Screen): Promise<LocalFarm> {
-  const { startLocalFarm } = await import('../local-farm.ts');
-  return startLocalFarm(configuration, (line) => screen.line(line));
-}
-
-/** Rejects where the server or worker that was brought ends under the build. */
-async function farmEnd(farm: LocalFarm | undefined): Promise<never> {
-  await farm?.ended;
-  return new Promise<never>(() => undefined);
-}
-
-async function announce(
-  screen: Screen,
-  { store }: CommandContext,
-  request: BuildRequest,
-  started: StartedBuild,
-  farm: LocalFarm | undefined,
-): Promise<void> {
-  screen.line(`${started.joined ? 'joined the running build' : 'build'} ${started.id}`);
-  if (started.webUrl !== undefined) screen.line(`web ui ${started.webUrl}`);
-  const known = await lastTime(store, packageName(request));
-  const expected =
-    known ?? estimateFor(request.vm.type ?? farm?.vmTypes.find((type) => isAllowed(type, request)));
-  screen.line(`expect ${expected}`);
-}
-
-/** An emulator's isolation is its operator's word, which the claim looks at. */
-function isAllowed(type: VmType, { vm }: BuildRequest): boolean {
-  return type === 'emulator' || satisfies(ISOLATION_OF[type], vm.isolation);
-}
-
-async function watched(
-  context: CommandContext,
-  started: StartedBuild,
-  screen: Screen,
-  options: BuildOptions,
-): Promise<number> {
-  const { slipway } = context;
-  const { address } = context.temporal;
-  const isInteractive = screen.isTerminal && process.stdin.isTTY === true;
-  using interrupts = onInterrupt(slipway, started, screen, isInteractive, address);
-  try {
-    const watching = watchBuild(slipway, started, screen, interrupts.signal, {
-      address,
-      isLocal: options.local ?? false,
-    });
-    const result = await watching.catch((error: unknown) => {
-      if (options.json) printEnd(started, error);
-      throw error;
-    });
-    const files = await fetched(slipway, started, result, options.output).catch((error: unknown) => {
-      if (options.json) print({ ...started, state: result.outcome, result });
-      throw error;
-    });
-    if (options.json) print({ ...started, state: result.outcome, result, files });
-    summarize(screen, result, files, started);
-    return result.outcome === 'succeeded' ? EXIT.ok : EXIT.buildFailed;
-  } catch (error) {
-    if (!(error instanceof Detached)) throw error;
-    screen.line(
-      options.local
-        ? 'detached; the worker that was brought for the build ends: it goes on with slipway dev'
-        : `detached; the build goes on. See: slipway logs -f ${shortId(started.id)}`,
-    );
-    return EXIT.detached;
-  }
-}
-
-/** Writes what came out, log last. @throws NotFetched where that fails: the build itself is done */
-async function fetched(
-  slipway: SlipwayClient,
-  { id, run }: StartedBuild,
-  result: BuildResult,
-  output: string | undefined,
-): Promise<FetchedArtifact[]> {
-  try {
-    const folder = output ?? (await defaultOutput(result.package));
-    const files = await slipway.fetchArtifacts(id, folder, undefined, { run });
-    return [...files, await slipway.fetchLog(id, folder, { run })];
-  } catch (error) {
-    throw new NotFetched(id, result.outcome, error);
-  }
-}
-
-/** What `--json` prints of a build that was watched. */
-interface EndedBuild extends StartedBuild {
-  state: BuildState;
-  result?: BuildResult;
-  /** Of a build without a result; that of a package that failed to build is in its result. */
-  failure?: FailureDetails;
-  files?: FetchedArtifact[];
-}
-
-/** What a service branches on where there is no result; an error that says nothing of the build goes without. */
-function printEnd(started: StartedBuild, error: unknown): void {
-  if (error instanceof SlipwayFailure) print({ ...started, state: 'failed', failure: error.details() });
-  else if (error instanceof BuildCancelled) print({ ...started, state: 'cancelled' });
-  else if (error instanceof Detached) print({ ...started, state: 'running' });
-}
-
-function print(document: EndedBuild): void {
-  console.log(JSON.stringify(document, null, 2));
-}
-
-function summarize(
-  screen: Screen,
-  result: BuildResult,
-  files: readonly FetchedArtifact[],
-  started: StartedBuild,
-): void {
-  const { name, version } = result.package;
-  const took = duration(result.statistics.totalSeconds);
-  screen.line('');
-  screen.line(`${name} ${version}: ${result.outcome} after ${took} on ${result.host} (${result.vm.type})`);
-  for (const { file, kind, size, sha256 } of files) {
-    const path = printable(
-      relative(process.cwd(), file).startsWith('..') ? file : relative(process.cwd(), file),
-    );
-    if (kind === 'file')
-      screen.line(`  ${path}\n    ${prettyBytes(size, { binary: true })} (${size} bytes), SHA-256 ${sha256}`);
-  }
-  if (started.webUrl !== undefined) screen.line(`web ui ${started.webUrl}`);
-  if (result.failure !== undefined) screen.line(`\n${explainFailure(result.failure)}`);
 }
