@@ -1,33 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
-import { UNIT } from './entry-reader.ts';
+import { CHUNK, type Chunk, chunks, ZEROS } from './chunks.ts';
 import type { Extent } from './list-lines.ts';
 import type { RawDevice } from './raw-device.ts';
-
-const CHUNK = 1024 * 1024;
-const ZEROS = Buffer.alloc(CHUNK);
-
-/** A piece of a file's content: bytes on a device, or a hole. */
-interface Piece {
-  at: number;
-  length: number;
-  source?: { device: Extent['device']; position: number };
-}
-
-/** The pieces of a file of `size` bytes, without gap; extents are cut at the size, what none covers is a hole. */
-export function* pieces(extents: Iterable<Extent>, size: number): Generator<Piece> {
-  let done = 0;
-  for (const { device, start, count, at: unit } of extents) {
-    const at = unit * UNIT;
-    if (at >= size) break;
-    if (at > done) yield { at: done, length: at - done };
-    const length = Math.min(count * UNIT, size - at);
-    yield { at, length, source: { device, position: start * UNIT } };
-    done = at + length;
-  }
-  if (done < size) yield { at: done, length: size - done };
-}
 
 /** Copies content from devices into files with the same two buffers for all: memory does not grow with size. */
 export class ContentCopier {
@@ -51,16 +27,18 @@ export class ContentCopier {
   async copy(extents: Iterable<Extent>, size: number, file: FileHandle): Promise<string> {
     const hash = createHash('sha256');
     let writing: Promise<void> = Promise.resolve();
+    let turn = 0;
     try {
-      for (const { chunk, at, bytes } of this.#chunks(extents, size)) {
+      for (const chunk of chunks(extents, size)) {
         this.#signal.throwIfAborted();
-        const ready = await bytes();
+        turn = 1 - turn;
+        const bytes = await this.#read(chunk, this.#buffers[turn as 0 | 1]);
         await writing;
         // Written while it is hashed and while the next one is read.
-        if (ready !== ZEROS) writing = writeAll(file, ready.subarray(0, chunk), at);
+        if (bytes !== undefined) writing = writeAll(file, bytes, chunk.at);
         writing.catch(() => {});
-        hash.update(ready.subarray(0, chunk));
-        this.#copied(chunk);
+        hash.update(bytes ?? ZEROS.subarray(0, chunk.length));
+        this.#copied(chunk.length);
       }
       await writing;
     } finally {
@@ -70,29 +48,15 @@ export class ContentCopier {
     return hash.digest('hex');
   }
 
-  *#chunks(extents: Iterable<Extent>, size: number) {
-    let turn = 0;
-    for (const { at, length, source } of pieces(extents, size)) {
-      for (let done = 0; done < length; done += CHUNK) {
-        const chunk = Math.min(CHUNK, length - done);
-        turn = 1 - turn;
-        const buffer = this.#buffers[turn as 0 | 1];
-        const bytes = source === undefined ? hole : () => this.#read(source, done, buffer.subarray(0, chunk));
-        yield { chunk, at: at + done, bytes };
-      }
+  /** Undefined for a hole, after the event loop had its turn: it can be long. */
+  async #read({ reads, length }: Chunk, buffer: Buffer): Promise<Buffer | undefined> {
+    if (reads.length === 0) return setImmediate();
+    for (const read of reads) {
+      const into = buffer.subarray(read.offset, read.offset + read.length);
+      await this.#devices[read.device].read(into, read.position);
     }
+    return buffer.subarray(0, length);
   }
-
-  async #read(source: NonNullable<Piece['source']>, done: number, into: Buffer): Promise<Buffer> {
-    await this.#devices[source.device].read(into, source.position + done);
-    return into;
-  }
-}
-
-/** Zeros, after the event loop had its turn: a hole can be long. */
-async function hole(): Promise<Buffer> {
-  await setImmediate();
-  return ZEROS;
 }
 
 async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {

@@ -1,16 +1,17 @@
-import { constants } from 'node:fs';
-import { link, mkdir, open, readdir, rm, symlink } from 'node:fs/promises';
+import { link, mkdir, readdir, rm, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StepContext } from '../host/progress.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import type { Artifact } from '../schema/result.ts';
-import { extentsOf, readBlockList } from './block-list.ts';
-import { ContentCopier } from './content-copier.ts';
+import { readBlockList } from './block-list.ts';
+import { threadsFor } from './copy-threads.ts';
 import type { Entry, FileEntry } from './entries.ts';
 import { readList } from './letter.ts';
 import type { Boot } from './letter-box-header.ts';
 import { openRaw } from './raw-device.ts';
 import { ThrottledProgress } from './throttled-progress.ts';
+import { type FileOrders, writeFiles } from './write-files.ts';
+import type { WrittenFiles } from './written-files.ts';
 
 export interface Extraction extends Boot, StepContext {
   /** Raw disk and swap of a guest that has ended: regular files or block devices. */
@@ -20,6 +21,10 @@ export interface Extraction extends Boot, StepContext {
   limits: { bytes: number; files: number };
   /** An empty folder on the host. */
   into: string;
+  /** Is told of each file, for who puts it somewhere next. */
+  written?: WrittenFiles;
+  /** Threads that copy and hash; 0: none but the caller's. Default: by how much there is to do. */
+  threads?: number;
 }
 
 /**
@@ -37,9 +42,11 @@ export async function extractArtifacts(extraction: Extraction): Promise<Artifact
   await using swap = await openRaw(extraction.swap);
   const checked = await readBlockList(list, { ...limits, disk: disk.size, swap: swap.size }, signal);
   const progress = new ThrottledProgress(checked.bytes, extraction.report);
-  const copier = new ContentCopier({ disk, swap }, signal, (bytes) => progress.add(bytes));
+  const { entries, bytes } = checked;
+  const threads = extraction.threads ?? threadsFor(bytes, entries.length);
+  const orders = { list, devices: { disk, swap }, into, threads, signal, progress };
   try {
-    const artifacts = await writeEntries(checked.entries, list, copier, extraction, progress);
+    const artifacts = await writeEntries(entries, orders, extraction.written);
     progress.end();
     return artifacts;
   } catch (error) {
@@ -48,39 +55,33 @@ export async function extractArtifacts(extraction: Extraction): Promise<Artifact
   }
 }
 
+/** Folders first and links last: nothing is written through a link. */
 async function writeEntries(
   entries: readonly Entry[],
-  list: Buffer,
-  copier: ContentCopier,
-  { into, signal }: Extraction,
-  progress: ThrottledProgress,
+  orders: FileOrders,
+  known: WrittenFiles | undefined,
 ): Promise<Artifact[]> {
-  const artifacts: Artifact[] = [];
+  const { into, signal } = orders;
+  for (const entry of entries) {
+    signal.throwIfAborted();
+    if (entry.kind === 'folder') await mkdir(join(into, entry.path), 0o700);
+  }
+  const files = entries.filter((entry) => entry.kind === 'file');
   const digests = new Map<FileEntry, string>();
+  for (const [i, { sha256, identity }] of (await writeFiles(files, orders)).entries()) {
+    digests.set(files[i] as FileEntry, sha256);
+    known?.remember(identity, sha256);
+  }
   for (const entry of entries) {
     signal.throwIfAborted();
     const path = join(into, entry.path);
-    if (entry.kind === 'file') {
-      progress.what = entry.path;
-      digests.set(entry, await writeFile(path, entry, list, copier));
-    } else if (entry.kind === 'folder') await mkdir(path, 0o700);
-    else if (entry.kind === 'symlink') await symlink(entry.target, path);
-    else await link(join(into, entry.file.path), path);
-    artifacts.push(artifactOf(entry, digests));
+    if (entry.kind === 'symlink') await symlink(entry.target, path);
+    if (entry.kind !== 'hard link') continue;
+    await link(join(into, entry.file.path), path);
+    // One name more is a change of the file.
+    known?.remember(await stat(path, { bigint: true }), digests.get(entry.file) as string);
   }
-  return artifacts;
-}
-
-async function writeFile(
-  path: string,
-  entry: FileEntry,
-  list: Buffer,
-  copier: ContentCopier,
-): Promise<string> {
-  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-  const mode = entry.executable ? 0o700 : 0o600;
-  await using file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
-  return await copier.copy(extentsOf(list, entry), entry.size, file);
+  return entries.map((entry) => artifactOf(entry, digests));
 }
 
 function artifactOf(entry: Entry, digests: ReadonlyMap<FileEntry, string>): Artifact {

@@ -7,6 +7,8 @@ import { SlipwayFailure } from '../schema/failures.ts';
 export interface RawDevice extends AsyncDisposable {
   /** Bytes. */
   readonly size: number;
+  /** Its descriptor in this process, for threads of it, open until this is disposed of. */
+  readonly fd: number;
   /** Fills `into` from byte `position` on. @throws Error where the device ends before */
   read(into: Uint8Array, position: number): Promise<void>;
 }
@@ -30,6 +32,7 @@ export async function openRaw(path: string): Promise<RawDevice> {
 function device(file: FileHandle, path: string, size: number): RawDevice {
   return {
     size,
+    fd: file.fd,
     async read(into, position) {
       let done = 0;
       while (done < into.length) {
