@@ -1,6 +1,6 @@
-import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { writeFileAtomic } from '../host/atomic-file.ts';
+import { ignoreMissing, writeFileAtomic } from '../host/atomic-file.ts';
 import { type RunOptions, run } from '../host/run.ts';
 import type { Proxies } from './proxies.ts';
 
@@ -33,6 +33,7 @@ export interface AptRootOptions {
 /** apt's own folder of the machine: only the keyrings that it trusts are taken from it. */
 const MACHINE = '/etc/apt';
 
+/** Writes what is not there or differs; the status is always written, which says when the root was last used. */
 export async function createAptRoot(options: AptRootOptions): Promise<AptRoot> {
   const { directory, sources = '', preferences = '', status = '' } = options;
   for (const folder of [
@@ -43,20 +44,29 @@ export async function createAptRoot(options: AptRootOptions): Promise<AptRoot> {
   ]) {
     await mkdir(join(directory, folder), { recursive: true });
   }
-  await writeFileAtomic(join(directory, 'etc/sources.list.d/slipway.sources'), sources);
-  await writeFileAtomic(join(directory, 'etc/preferences.d/slipway'), preferences);
+  await keepFile(join(directory, 'etc/sources.list.d/slipway.sources'), sources);
+  await keepFile(join(directory, 'etc/preferences.d/slipway'), preferences);
   await writeFile(join(directory, 'status'), status);
-  await writeFileAtomic(join(directory, 'apt.conf'), await configuration(options));
+  await keepFile(join(directory, 'apt.conf'), await aptConfiguration(options));
+  return openAptRoot(directory, options.proxies);
+}
+
+/** A root that is there, without writing anything into it. `configuration`: default its own. */
+export function openAptRoot(
+  directory: string,
+  proxies: Proxies,
+  configuration: string = join(directory, 'apt.conf'),
+): AptRoot {
   return {
     directory,
     run: (argv, settings = {}) =>
       run(argv, {
         ...settings,
-        cwd: directory,
+        cwd: settings.cwd ?? directory,
         env: {
-          ...options.proxies.environment,
+          ...proxies.environment,
           ...settings.env,
-          APT_CONFIG: join(directory, 'apt.conf'),
+          APT_CONFIG: configuration,
           // Else the host's own choice of build profiles would select the dependencies.
           DEB_BUILD_PROFILES: '',
         },
@@ -64,7 +74,34 @@ export async function createAptRoot(options: AptRootOptions): Promise<AptRoot> {
   };
 }
 
-async function configuration({
+/**
+ * The same root with preferences: for one request, without a trace in the root that others use.
+ * @param folder absolute; theirs alone, made where it is missing
+ */
+export async function withPreferences(
+  { directory }: AptRoot,
+  proxies: Proxies,
+  preferences: string,
+  folder: string,
+): Promise<AptRoot> {
+  await mkdir(join(folder, 'preferences.d'), { recursive: true });
+  await keepFile(join(folder, 'preferences.d/slipway'), preferences);
+  const configuration = join(folder, 'apt.conf');
+  const settings = [
+    `#include "${join(directory, 'apt.conf')}";`,
+    `Dir::Etc::preferencesparts "${join(folder, 'preferences.d')}";`,
+  ];
+  await keepFile(configuration, `${settings.join('\n')}\n`);
+  return openAptRoot(directory, proxies, configuration);
+}
+
+/** Writes a file unless it is so already: what did not change need not wait for the disk. */
+async function keepFile(path: string, text: string): Promise<void> {
+  if ((await readFile(path, 'utf8').catch(ignoreMissing)) !== text) await writeFileAtomic(path, text);
+}
+
+/** Text of apt.conf. */
+export async function aptConfiguration({
   directory,
   architecture,
   foreign = [],
@@ -102,6 +139,9 @@ async function configuration({
     ['Acquire::AllowDowngradeToInsecureRepositories', 'false'],
     // What --print-uris prints: without it MD5 where an index has it.
     ['Acquire::ForceHash', 'SHA256'],
+    // What is asked for is a URI and a suite, and who signs it. A release that becomes the old one, as each does some
+    // day, would stop those alone who have seen it before.
+    ['Acquire::AllowReleaseInfoChange', 'true'],
     // Any repository that cannot be read is an error, not a warning with old lists.
     ['APT::Update::Error-Mode', 'any'],
   ];

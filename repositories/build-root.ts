@@ -1,6 +1,7 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CommandFailed } from '../host/run.ts';
+import { CommandFailed, type RunOptions } from '../host/run.ts';
 import type { Wanted } from '../recipes/recipe.ts';
 import type { LockedPackage } from '../schema/lock.ts';
 import type { AptRoot } from './apt-root.ts';
@@ -32,7 +33,7 @@ export async function resolveBase(
     root,
     'the base of the build root',
     ['apt-get', 'install', ...QUIET, essential, ...base],
-    signal,
+    { signal },
   );
   return printedPackages(stdout, mirrors);
 }
@@ -50,29 +51,44 @@ export async function resolveDependencies(
   { root, mirrors, signal }: Solving,
 ): Promise<{ base: LockedPackage[]; dependencies: LockedPackage[] }> {
   if (dsc === undefined && wanted.packages.length === 0) return { base: [...base], dependencies: [] };
-  await writeFile(join(root.directory, 'base-status'), await installedStatus(root, base, signal));
-  await writeFile(join(root.directory, 'wanted.dsc'), wantedDsc(wanted, dsc));
-  const buildDep: [string, ...string[]] = [
-    'apt-get',
-    'build-dep',
-    ...(wanted.crossFor === undefined ? [] : [`--host-architecture=${wanted.crossFor}`]),
-    ...(wanted.profiles.length === 0 ? [] : [`--build-profiles=${wanted.profiles.join(',')}`]),
-    '-o',
-    `Dir::State::status=${join(root.directory, 'base-status')}`,
-  ];
-  const what = dsc === undefined ? `what ${name} wants` : `the build dependencies of ${dsc.name} ${version}`;
-  const printed = await solve(root, what, [...buildDep, '--yes', '--print-uris', './wanted.dsc'], signal);
-  const simulated = await solve(root, what, [...buildDep, '-qq', '--simulate', './wanted.dsc'], signal);
-  const dependencies = printedPackages(printed.stdout, mirrors);
-  const gone = isGone(simulated.stdout, dependencies, wanted.crossFor);
-  return { base: base.filter((entry) => !gone(entry)), dependencies };
+  const folder = await mkdtemp(join(tmpdir(), 'slipway-apt-'));
+  try {
+    await writeFile(join(folder, 'status'), await installedStatus(root, base, signal));
+    await writeFile(join(folder, 'wanted.dsc'), wantedDsc(wanted, dsc));
+    const buildDep: [string, ...string[]] = [
+      'apt-get',
+      'build-dep',
+      ...(wanted.crossFor === undefined ? [] : [`--host-architecture=${wanted.crossFor}`]),
+      ...(wanted.profiles.length === 0 ? [] : [`--build-profiles=${wanted.profiles.join(',')}`]),
+      ...['-o', `Dir::State::status=${join(folder, 'status')}`],
+      // Its cache of these lists without anything installed stays.
+      ...['-o', 'Dir::Cache::pkgcache='],
+    ];
+    const what =
+      dsc === undefined ? `what ${name} wants` : `the build dependencies of ${dsc.name} ${version}`;
+    const printed = await solve(root, what, [...buildDep, '--yes', '--print-uris', './wanted.dsc'], {
+      signal,
+      cwd: folder,
+    });
+    const dependencies = printedPackages(printed.stdout, mirrors);
+    const gone = isGone(printed.stdout, dependencies, wanted.crossFor);
+    return { base: base.filter((entry) => !gone(entry)), dependencies };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /** A package of the base goes where apt removes it or installs another version; not for one of another architecture. */
-function isGone(simulated: string, dependencies: readonly LockedPackage[], crossFor: string | undefined) {
-  const gone = new Set([...simulated.matchAll(/^Remv (\S+)/gm)].map(([, name]) => name));
+function isGone(printed: string, dependencies: readonly LockedPackage[], crossFor: string | undefined) {
+  const gone = removedPackages(printed);
   for (const { package: name, architecture } of dependencies) if (architecture !== crossFor) gone.add(name);
   return ({ package: name }: LockedPackage) => gone.has(name);
+}
+
+/** Names under apt's heading, on lines that begin with two blanks; those of another architecture carry it. */
+function removedPackages(printed: string): Set<string> {
+  const list = /^The following packages will be REMOVED:\n((?: {2}.*\n)+)/m.exec(printed)?.[1] ?? '';
+  return new Set(list.split(/\s+/).map((word) => word.replace(/\*$/, '')));
 }
 
 /** A dpkg status in which these packages are installed. */
@@ -116,9 +132,9 @@ function relation(dsc: Dsc, name: string): string {
   return (dsc.fields.get(name) ?? '').replaceAll('\n', ' ').trim().replace(/,$/, '');
 }
 
-async function solve(root: AptRoot, what: string, argv: [string, ...string[]], signal: AbortSignal) {
+async function solve(root: AptRoot, what: string, argv: [string, ...string[]], options: RunOptions) {
   try {
-    return await root.run(argv, { signal });
+    return await root.run(argv, options);
   } catch (error) {
     if (error instanceof CommandFailed) throw unresolvable(error, what);
     throw error;

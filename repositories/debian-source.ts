@@ -1,19 +1,20 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
 import type { StepContext } from '../host/progress.ts';
 import { CommandFailed } from '../host/run.ts';
 import type { DebianSource } from '../recipes/debian/schema.ts';
 import type { Wanted } from '../recipes/recipe.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
-import type { InputFile, Lock } from '../schema/lock.ts';
+import { InputFile, type Lock } from '../schema/lock.ts';
 import { FileName } from '../schema/names.ts';
 import type { Store } from '../stores/store.ts';
 import { type AptRepository, describeRepositories } from './apt-repository.ts';
-import type { AptRoot } from './apt-root.ts';
 import type { InputCache } from './cache.ts';
 import { readDocument } from './document.ts';
 import { DSC_LIMIT, type Dsc, type ListedFile, readDsc, signedText } from './dsc.ts';
-import { type Mirrors, printedFiles } from './packages.ts';
+import type { Apt, Lists } from './package-lists.ts';
+import { printedFiles } from './packages.ts';
 import { verifySignature } from './signature.ts';
 import { readBlob } from './small-blob.ts';
 
@@ -22,11 +23,10 @@ type AtUrl = Extract<DebianSource, { url: string }>;
 type Stored = Extract<DebianSource, { files: unknown }>;
 
 export interface SourceDependencies {
-  root: AptRoot;
+  lists: Lists;
   store: Store;
   download: InputCache;
   repositories: readonly Omit<AptRepository, 'signedBy'>[];
-  mirrors: Mirrors;
 }
 
 /** A .dsc whose origin is checked, and how the files that it lists are found. */
@@ -78,16 +78,29 @@ function locate(
 
 async function inRepository(
   source: Named,
-  { root, download, repositories, mirrors }: SourceDependencies,
+  { lists, download, repositories }: SourceDependencies,
   context: StepContext,
 ): Promise<Located> {
   const wanted = source.version === undefined ? source.name : `${source.name}=${source.version}`;
-  let stdout: string;
+  const files = await lists.ask(['source', wanted], z.array(InputFile), (apt) =>
+    listedFiles(wanted, apt, repositories),
+  );
+  const dsc = files.find((file) => file.name.endsWith('.dsc'));
+  if (dsc === undefined) throw new SlipwayFailure('InputRejected', `the index lists no .dsc for ${wanted}`);
+  await download.fetch([dsc], context);
+  const content = await readFile(download.path(dsc.sha256));
+  return { dsc, content, find: (file) => listedAs(file, files, dsc.name) };
+}
+
+/** What the index has of a source package. */
+async function listedFiles(
+  wanted: string,
+  { root, mirrors, signal }: Apt,
+  repositories: SourceDependencies['repositories'],
+): Promise<InputFile[]> {
   try {
-    ({ stdout } = await root.run(
-      ['apt-get', 'source', '-qq', '--only-source', '--print-uris', wanted],
-      context,
-    ));
+    const argv = ['apt-get', 'source', '-qq', '--only-source', '--print-uris', wanted] as const;
+    return printedFiles((await root.run(argv, { signal })).stdout, mirrors);
   } catch (error) {
     if (!(error instanceof CommandFailed) || error.code === 'ENOENT') throw error;
     const where = describeRepositories(repositories);
@@ -101,12 +114,6 @@ async function inRepository(
       },
     );
   }
-  const files = printedFiles(stdout, mirrors);
-  const dsc = files.find((file) => file.name.endsWith('.dsc'));
-  if (dsc === undefined) throw new SlipwayFailure('InputRejected', `the index lists no .dsc for ${wanted}`);
-  await download.fetch([dsc], context);
-  const content = await readFile(download.path(dsc.sha256));
-  return { dsc, content, find: (file) => listedAs(file, files, dsc.name) };
 }
 
 /** What the signed index says of a file and what the .dsc says of it must be the same. */

@@ -1,7 +1,8 @@
+import { z } from 'zod';
 import { TOOLKIT_PACKAGES } from '../guest/programs.ts';
 import { CommandFailed } from '../host/run.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
-import type { Lock, LockedPackage } from '../schema/lock.ts';
+import { type Lock, LockedPackage } from '../schema/lock.ts';
 import type { Architecture } from '../schema/request.ts';
 import {
   type KernelArchitecture,
@@ -9,10 +10,9 @@ import {
   nativeKernelArchitecture,
 } from '../vm/architectures.ts';
 import type { SourceEntry } from './apt-repository.ts';
-import type { AptRoot } from './apt-root.ts';
 import { readParagraphs } from './deb822.ts';
-import { snapshotLists } from './package-lists.ts';
-import { type Mirrors, mirrorsOf, printedPackages } from './packages.ts';
+import { type Apt, currentLists, type Lists } from './package-lists.ts';
+import { printedPackages } from './packages.ts';
 import type { Proxies } from './proxies.ts';
 import { unresolvable } from './unmet.ts';
 
@@ -35,40 +35,30 @@ export interface GuestWanted {
  * Kernel and toolkit of a guest, out of the same repositories as the build root. A kernel of another architecture than
  * the build root's (amd64 for i386) comes from package lists of its own: in those of the build root its packages would
  * be there for the solver to take.
- * @param root that of the build root, where there is one already
+ * @param lists those of the build root, where there are some already
  * @throws SlipwayFailure UnresolvableDependencies; as updateLists
  */
 export async function resolveGuest(
   wanted: GuestWanted,
-  root: AptRoot | undefined,
+  lists: Lists | undefined,
   signal: AbortSignal,
 ): Promise<LockedGuest> {
-  const { architecture, native = nativeKernelArchitecture(), directory, proxies } = wanted;
+  const { architecture, kernelPackage, native = nativeKernelArchitecture(), directory, proxies } = wanted;
   const kernel = kernelArchitecture(architecture);
   const needsToolkit = kernel !== native;
-  if (wanted.kernelPackage === undefined && !needsToolkit) return {};
-  if (root !== undefined && kernel === architecture)
-    return guestFrom(wanted, root, kernel, needsToolkit, signal);
-  await using other = await snapshotLists(
-    wanted.entries,
-    { directory, proxies, architecture: kernel },
-    signal,
-  );
-  return await guestFrom(wanted, other, kernel, needsToolkit, signal);
-}
-
-async function guestFrom(
-  { kernelPackage, entries }: GuestWanted,
-  root: AptRoot,
-  architecture: KernelArchitecture,
-  needsToolkit: boolean,
-  signal: AbortSignal,
-): Promise<LockedGuest> {
-  const mirrors = mirrorsOf(entries);
-  const name = kernelPackage?.replaceAll('{architecture}', architecture);
+  if (kernelPackage === undefined && !needsToolkit) return {};
+  const its =
+    lists !== undefined && kernel === architecture
+      ? lists
+      : await currentLists(wanted.entries, { directory, proxies, architecture: kernel }, signal);
+  const name = kernelPackage?.replaceAll('{architecture}', kernel);
   return {
-    ...(name === undefined ? {} : { kernel: await resolveKernel(root, name, mirrors, signal) }),
-    ...(needsToolkit ? { toolkit: await resolveToolkit(root, mirrors, signal) } : {}),
+    ...(name === undefined
+      ? {}
+      : { kernel: await its.ask(['kernel', name], LockedPackage, (apt) => resolveKernel(apt, name)) }),
+    ...(needsToolkit
+      ? { toolkit: await its.ask(['toolkit', TOOLKIT_PACKAGES], z.array(LockedPackage), resolveToolkit) }
+      : {}),
   };
 }
 
@@ -77,12 +67,7 @@ async function guestFrom(
  * named one where it depends on none.
  * @throws SlipwayFailure UnresolvableDependencies
  */
-async function resolveKernel(
-  root: AptRoot,
-  name: string,
-  mirrors: Mirrors,
-  signal: AbortSignal,
-): Promise<LockedPackage> {
+async function resolveKernel({ root, mirrors, signal }: Apt, name: string): Promise<LockedPackage> {
   try {
     const shown = await root.run(['apt-cache', 'show', '--no-all-versions', name], { signal });
     const depends = readParagraphs(shown.stdout)[0]?.get('depends') ?? '';
@@ -104,11 +89,7 @@ async function resolveKernel(
 }
 
 /** The programs of a guest with all that they depend on. */
-async function resolveToolkit(
-  root: AptRoot,
-  mirrors: Mirrors,
-  signal: AbortSignal,
-): Promise<LockedPackage[]> {
+async function resolveToolkit({ root, mirrors, signal }: Apt): Promise<LockedPackage[]> {
   try {
     const printed = await root.run(
       ['apt-get', 'install', '-qq', '--yes', '--print-uris', ...TOOLKIT_PACKAGES],

@@ -42,7 +42,6 @@ export async function addLocalPackages(
   mirrors: Mirrors,
   context: StepContext,
 ): Promise<Mirrors> {
-  if (files.length === 0) return mirrors;
   const stored = await Promise.all(files.map((file) => storedFile(file, store)));
   await download.fetch(stored, context);
   await mkdir(join(root.directory, FOLDER));

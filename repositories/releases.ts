@@ -4,11 +4,15 @@ import { basename, join } from 'node:path';
 import { SlipwayFailure } from '../schema/failures.ts';
 import type { Lock } from '../schema/lock.ts';
 import type { AptRoot } from './apt-root.ts';
+import type { Apt } from './package-lists.ts';
 
 type Consulted = Lock['repositories'][number];
 
 /** The Release files behind the lists of a root, sorted by URI and suite. */
-export async function consultedReleases(root: AptRoot, signal: AbortSignal): Promise<Consulted[]> {
+export async function consultedReleases({
+  root,
+  signal,
+}: Pick<Apt, 'root' | 'signal'>): Promise<Consulted[]> {
   const found = new Map<string, Consulted>();
   for (const { target, bytes } of await releaseFiles(root, await indexTargets(root, signal))) {
     const key = `${target.uri} ${target.suite}`;

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { allEnded } from '../host/all-ended.ts';
 import type { StepContext } from '../host/progress.ts';
 import { CommandFailed } from '../host/run.ts';
 import type { Recipes, Wanted } from '../recipes/recipe.ts';
@@ -9,13 +10,11 @@ import type { BuildRequest, Repository } from '../schema/request.ts';
 import type { Store } from '../stores/store.ts';
 import type { KernelArchitecture } from '../vm/architectures.ts';
 import { type AptRepository, describeRepositories, type SourceEntry } from './apt-repository.ts';
-import { resolveBase, resolveDependencies } from './build-root.ts';
 import type { InputCache } from './cache.ts';
 import { type LockedGuest, resolveGuest } from './kernel.ts';
 import { keepKeyring } from './keyring.ts';
-import { addLocalPackages } from './local-packages.ts';
-import { snapshotLists } from './package-lists.ts';
-import { mirrorsOf } from './packages.ts';
+import { currentLists } from './package-lists.ts';
+import { askBase, askDependencies, askWithLocalPackages } from './packages-of-build.ts';
 import { preferencesText } from './preferences.ts';
 import { type Proxies, readProxies } from './proxies.ts';
 import { consultedReleases } from './releases.ts';
@@ -58,30 +57,32 @@ async function resolve(
   const { architecture } = request;
   const { signal } = context;
   const wanted = recipes[request.recipe.kind].wanted(request);
-  const tell = (what: string, done: number) => context.report({ what, done, total: 5, unit: 'files' });
+  const tell = (what: string, done: number) => context.report({ what, done, total: 3, unit: 'files' });
   const entries = await sourceEntries(request.repositories, options, signal);
   const proxies = options.proxies ?? (await readProxies());
   tell(`package lists of ${describeRepositories(entries)}`, 0);
-  const lists = { directory, proxies, architecture, ...listsOf(wanted) };
-  await using root = await snapshotLists(entries, lists, signal);
-  const repositories = await consultedReleases(root, signal);
-  tell('source', 1);
+  const own = { directory, proxies, architecture, ...listsOf(wanted) };
+  const lists = await currentLists(entries, own, signal);
+  tell('source, kernel and base of the build root', 1);
   const quiet = { signal, report: () => {} };
-  const found = { root, store, download, repositories: entries, mirrors: mirrorsOf(entries) };
-  const { source, dsc } = await resolveSource(wanted.source, found, quiet);
-  const files = await Promise.all(wanted.files.map((file) => storedFile(file, store)));
-  // Before packages of the request are there to be taken for it, and before the dependencies, whose status would have
-  // apt build its cache of all packages once more.
-  tell('kernel', 2);
+  const choosing = { lists, architecture, wanted };
+  // Packages of the request are no part of what the kernel is taken from.
+  const hasOwn = wanted.localPackages.length > 0;
   const booted = { architecture, kernelPackage, entries, directory, proxies, native };
-  const guest = await resolveGuest(booted, root, signal);
-  tell('base of the build root', 3);
-  const local = { root, store, download, architectures: [architecture, ...lists.foreign] };
-  const mirrors = await addLocalPackages(wanted.localPackages, local, found.mirrors, quiet);
-  const solving = { root, mirrors, signal };
-  const base = await resolveBase(wanted, architecture, solving);
-  tell(`what ${source.name} ${source.version} needs`, 4);
-  const packages = await resolveDependencies(wanted, { ...source, dsc }, base, solving);
+  const [{ source, dsc }, files, guest, base, repositories] = await allEnded([
+    resolveSource(wanted.source, { lists, store, download, repositories: entries }, quiet),
+    Promise.all(wanted.files.map((file) => storedFile(file, store))),
+    resolveGuest(booted, lists, signal),
+    hasOwn ? Promise.resolve([]) : askBase(choosing),
+    lists.ask(['releases'], Lock.shape.repositories, consultedReleases),
+    Promise.all(wanted.localPackages.map((file) => storedFile(file, store))),
+  ]);
+  tell(`what ${source.name} ${source.version} needs`, 2);
+  const built = { ...source, dsc };
+  const local = { store, download, architectures: [architecture, ...own.foreign] };
+  const packages = hasOwn
+    ? await askWithLocalPackages(choosing, built, local)
+    : await askDependencies(choosing, built, base);
   const beside = files.length === 0 ? {} : { files };
   return Lock.parse({ version: 1, architecture, source, ...beside, ...packages, ...guest, repositories });
 }

@@ -124,5 +124,5 @@ test("resolves hello from this machine's own Debian sources, fetches its .dsc, f
     expect(file.urls.length).toBeGreaterThan(0);
   }
   expect(lock.repositories.some((each) => each.suite.endsWith('-security'))).toBe(true);
-  expect(await readdir(join(directory, 'snapshots'))).toEqual([]);
+  expect((await readdir(directory)).sort()).toEqual(['machine', 'sets']);
 }, 120_000);

@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ignoreMissing, writeFileAtomic } from '../host/atomic-file.ts';
+import { bootId } from '../host/boot-time.ts';
+import { CommandFailed } from '../host/run.ts';
+import { SlipwayFailure } from '../schema/failures.ts';
+import type { AptRoot } from './apt-root.ts';
+import { updateLists } from './apt-update.ts';
+
+/** One file of package lists: a Release file by its content, any other by what apt's own caches go by. */
+export interface ListFile {
+  name: string;
+  size: number;
+  /** SHA-256 of a Release file. */
+  sha256?: string;
+  /** Inode and time of modification of another. */
+  stamp?: string;
+}
+
+/** In a folder with `lists`: what they were when they were last whole. */
+export const MANIFEST = 'manifest.json';
+
+/**
+ * Brings kept lists up to date, by the one process that holds their lock, and says what they are then. apt takes lists on
+ * trust that belong to a Release file which has not changed: so what a killed update, a crash of the host or anything
+ * else left otherwise than the last whole update did is thrown away and fetched anew.
+ * @throws SlipwayFailure as updateLists
+ */
+export async function updateKeptLists(root: AptRoot, signal: AbortSignal): Promise<ListFile[]> {
+  const lists = join(root.directory, 'lists');
+  if (!(await isWhole(root.directory))) {
+    await rm(join(root.directory, MANIFEST), { force: true });
+    await clear(lists);
+  }
+  // What was half fetched: apt would go on with it, and stumble where it is damaged.
+  await rm(join(lists, 'partial'), { recursive: true, force: true });
+  await mkdir(join(lists, 'partial'), { recursive: true });
+  try {
+    await updateLists(root, signal);
+  } catch (error) {
+    // What apt ended by itself is whole, too: of several repositories some may be new.
+    if (isOver(error)) await seal(root.directory);
+    throw error;
+  }
+  return await seal(root.directory);
+}
+
+function isOver(error: unknown): boolean {
+  if (!(error instanceof SlipwayFailure)) return false;
+  return !(error.cause instanceof CommandFailed) || error.cause.exitCode !== undefined;
+}
+
+/** Whether lists are as they were sealed, since this boot. */
+export async function isWhole(folder: string): Promise<boolean> {
+  const sealed = await readFile(join(folder, MANIFEST), 'utf8').catch(ignoreMissing);
+  if (sealed === undefined) return false;
+  return sealed === manifest(await listFiles(folder));
+}
+
+/** Says that the lists of a folder are whole as they are now. */
+export async function seal(folder: string): Promise<ListFile[]> {
+  const files = await listFiles(folder);
+  const text = manifest(files);
+  const path = join(folder, MANIFEST);
+  if ((await readFile(path, 'utf8').catch(ignoreMissing)) !== text) await writeFileAtomic(path, text);
+  return files;
+}
+
+/** apt does not wait until its lists are on the disk: after a crash of the host they may have holes. */
+function manifest(files: readonly ListFile[]): string {
+  return JSON.stringify({ boot: bootId(), files });
+}
+
+async function listFiles(folder: string): Promise<ListFile[]> {
+  const lists = join(folder, 'lists');
+  const entries = await readdir(lists, { withFileTypes: true }).catch(ignoreMissing);
+  const names = (entries ?? [])
+    .filter((entry) => entry.isFile() && entry.name !== 'lock')
+    .map(({ name }) => name);
+  return await Promise.all(names.sort().map((name) => listFile(lists, name)));
+}
+
+async function listFile(lists: string, name: string): Promise<ListFile> {
+  const path = join(lists, name);
+  if (/_(In)?Release(\.gpg)?$/.test(name)) {
+    const bytes = await readFile(path);
+    return { name, size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+  }
+  const { ino, size, mtimeNs } = await stat(path, { bigint: true });
+  return { name, size: Number(size), stamp: `${ino} ${mtimeNs}` };
+}
+
+async function clear(folder: string): Promise<void> {
+  for (const name of (await readdir(folder).catch(ignoreMissing)) ?? []) {
+    await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
