@@ -2,20 +2,15 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { WorkflowBundle } from '@temporalio/worker';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { run } from '../../host/run.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SlipwayFailure } from '../../schema/failures.ts';
-import type { Store } from '../../stores/store.ts';
 import { bundleWorkflows } from '../../workers/host-workers.ts';
-import { createTestHost, fakeResolver, type TestHostOptions, testStore } from '../support/build-host.ts';
+import { fakeResolver, type TestHostOptions } from '../support/build-host.ts';
+import { openShell, type Shell, SMALL } from '../support/shell.ts';
 import { startTemporal } from '../support/temporal.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-
-const MAIN = resolve(import.meta.dirname, '..', '..', 'client', 'main.ts');
-const SMALL = ['--memory', '256 MiB', '--disk', '32 MiB', '--swap', '16 MiB', '--cpus', '1'];
 
 let environment: TestWorkflowEnvironment;
 let workflowBundle: WorkflowBundle;
@@ -25,32 +20,9 @@ beforeAll(async () => {
 });
 afterAll(() => environment?.teardown());
 
-interface Shell {
-  folder: string;
-  store: Store;
-  argv: (...args: string[]) => [string, ...string[]];
-  env: Record<string, string>;
-  slipway: (...args: string[]) => Promise<{ stdout: string; stderr: string; exitCode: number }>;
-}
-
 /** A host that builds, and a person's shell in an empty folder. */
-async function shellWith(
-  scenario: TestHostOptions['scenario'],
-  resolverOf: typeof fakeResolver = fakeResolver,
-): Promise<Shell> {
-  const store = await testStore(onTestFinished);
-  const resolver = resolverOf(store);
-  await (
-    await createTestHost({ defer: onTestFinished, environment, workflowBundle, store, scenario, resolver })
-  ).start();
-  const folder = await temporaryFolder();
-  const home = await temporaryFolder();
-  await writeFile(join(home, 'slipway.yaml'), `store: {directory: ${JSON.stringify(store.location)}}\n`);
-  const env = { SLIPWAY_HOME: home, TEMPORAL_ADDRESS: environment.address };
-  const argv: Shell['argv'] = (...args) => [process.execPath, MAIN, ...args];
-  const slipway: Shell['slipway'] = (...args) =>
-    run(argv(...args), { accept: [1, 2, 3, 4, 130], cwd: folder, env, timeout: 90_000 });
-  return { folder, store, argv, env, slipway };
+function shellWith(scenario: TestHostOptions['scenario'], resolverOf?: typeof fakeResolver): Promise<Shell> {
+  return openShell({ environment, workflowBundle, scenario, ...(resolverOf && { resolverOf }) });
 }
 
 describe('slipway build', () => {
