@@ -2,6 +2,8 @@ import type { CopyTask } from './copy-task.ts';
 
 /** From this size on, bytes, a file goes to a thread alone, the largest first. */
 const LARGE = 8 * 1024 * 1024;
+/** From this size on it is worth a second thread. */
+const WORTH_BESIDE = 32 * 1024 * 1024;
 /** What is sent at a time of what is smaller. */
 const BATCH_BYTES = 4 * 1024 * 1024;
 const BATCH_FILES = 128;
@@ -27,11 +29,6 @@ export class CopyQueue {
     this.#threads = threads;
   }
 
-  /** Whether some file may be worth a second thread that hashes it. */
-  get hasLarge(): boolean {
-    return this.#large.length > 0;
-  }
-
   /** @param canHashBeside whether who asks has a thread beside it; empty where nothing is left */
   take(canHashBeside: boolean): Batch {
     const large = this.#large.pop();
@@ -48,7 +45,8 @@ export class CopyQueue {
   /** Hashed beside where a processor would have nothing else to do: so few files are left that are as large. */
   #one([number, task]: [number, CopyTask], canHashBeside: boolean): Batch {
     const asLarge = this.#large.filter(([, { size }]) => size >= task.size / 2).length;
-    const hashedBeside = canHashBeside && asLarge + this.#busy + 1 < this.#threads;
+    const mayBe = canHashBeside && task.size >= WORTH_BESIDE;
+    const hashedBeside = mayBe && asLarge + this.#busy + 1 < this.#threads;
     return { numbers: [number], tasks: [{ ...task, hashedBeside }] };
   }
 

@@ -21,33 +21,37 @@ export interface Copied {
   identity: FileIdentity;
 }
 
-/** What all tasks of a thread share. */
-export interface CopyMeans {
+/** What the threads of a job share. */
+export interface JobShare {
   /** Descriptors of this process. */
   devices: Readonly<Record<Extent['device'], number>>;
-  ring: HashRing | undefined;
-  buffer: Buffer;
-  /** Tells of bytes that are done, holes included. @throws Stopped */
-  copied(bytes: number): void;
+  /** A word: not 0 ends all of them. */
+  stop: SharedArrayBuffer;
+  /** 8 bytes: those of files that are done, holes included. */
+  progress: SharedArrayBuffer;
 }
 
+const BUFFER = Buffer.allocUnsafeSlow(CHUNK);
+
 /** Writes a file from its extents, leaving holes as holes, and hashes it: each byte read once. Blocks its thread. */
-export function copyFile(task: CopyTask, means: CopyMeans): Copied {
+export function copyFile(task: CopyTask, share: JobShare, ring: HashRing | undefined): Copied {
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+  const [stop, progress] = [new Int32Array(share.stop), new BigInt64Array(share.progress)];
   const file = openSync(task.path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, task.mode);
   try {
-    const hash = task.hashedBeside && means.ring !== undefined ? beside(means.ring) : here(means.buffer);
+    const hash = task.hashedBeside && ring !== undefined ? beside(ring) : here();
     let end = 0;
     for (const chunk of chunks(extentsIn(task.extents), task.size)) {
+      if (Atomics.load(stop, 0) !== 0) throw new Stopped();
       if (chunk.reads.length === 0) hash.hole(chunk.length);
       else {
         const bytes = hash.buffer().subarray(0, chunk.length);
-        readChunk(chunk, bytes, means);
+        readChunk(chunk, bytes, share.devices);
         hash.add(bytes);
         writeAll(file, bytes, chunk.at);
         end = chunk.at + chunk.length;
       }
-      means.copied(chunk.length);
+      Atomics.add(progress, 0, BigInt(chunk.length));
     }
     if (end < task.size) ftruncateSync(file, task.size);
     const sha256 = hash.digest();
@@ -66,10 +70,10 @@ interface Hashing {
   digest(): string;
 }
 
-function here(buffer: Buffer): Hashing {
+function here(): Hashing {
   const hash = createHash('sha256');
   return {
-    buffer: () => buffer,
+    buffer: () => BUFFER,
     add: (bytes) => void hash.update(bytes),
     hole: (length) => void hash.update(ZEROS.subarray(0, length)),
     digest: () => hash.digest('hex'),
@@ -93,7 +97,7 @@ function* extentsIn(lines: Uint8Array): Generator<Extent> {
   for (const { line } of listLines(list)) if (line.kind === 'extent') yield line.extent;
 }
 
-function readChunk({ reads }: Chunk, into: Buffer, { devices }: CopyMeans): void {
+function readChunk({ reads }: Chunk, into: Buffer, devices: JobShare['devices']): void {
   for (const { device, position, offset, length } of reads) {
     for (let done = 0; done < length; ) {
       const read = readSync(devices[device], into, offset + done, length - done, position + done);
@@ -107,22 +111,4 @@ function writeAll(file: number, bytes: Buffer, position: number): void {
   for (let done = 0; done < bytes.length; ) {
     done += writeSync(file, bytes, done, bytes.length - done, position + done);
   }
-}
-
-/** The means of a thread. */
-export function copyMeans(
-  devices: CopyMeans['devices'],
-  ring: HashRing | undefined,
-  shared: { stop: SharedArrayBuffer; progress: SharedArrayBuffer },
-): CopyMeans {
-  const [stop, progress] = [new Int32Array(shared.stop), new BigInt64Array(shared.progress)];
-  return {
-    devices,
-    ring,
-    buffer: Buffer.allocUnsafeSlow(CHUNK),
-    copied(bytes) {
-      if (Atomics.load(stop, 0) !== 0) throw new Stopped();
-      Atomics.add(progress, 0, BigInt(bytes));
-    },
-  };
 }

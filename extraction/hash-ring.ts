@@ -13,13 +13,13 @@ export const END = 0;
 export interface RingMemory {
   buffers: SharedArrayBuffer;
   control: SharedArrayBuffer;
-  /** Not 0: all threads end. */
+  /** A word: not 0 ends who waits for the other. */
   stop: SharedArrayBuffer;
 }
 
-export function ringMemory(stop: SharedArrayBuffer): RingMemory {
+export function ringMemory(): RingMemory {
   const control = new SharedArrayBuffer((2 * SLOTS + 1) * 4 + DIGEST_BYTES);
-  return { buffers: new SharedArrayBuffer(SLOTS * CHUNK), control, stop };
+  return { buffers: new SharedArrayBuffer(SLOTS * CHUNK), control, stop: new SharedArrayBuffer(4) };
 }
 
 /** Thrown in a thread that is told to stop. */

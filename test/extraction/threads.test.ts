@@ -132,6 +132,7 @@ describe('CopyQueue', () => {
   it.each([
     ['alone', [1000], true],
     ['with small ones', [1000, 9, 9, 9, 1], true],
+    ['not so large', [31], false],
     ['with one as large', [1000, 900], false],
   ])('has a large file that is %s hashed beside: %o %s', (_, sizes, beside) => {
     const queue = new CopyQueue(
