@@ -5,6 +5,9 @@ import type { AptRoot } from './apt-root.ts';
 /** Who reads the lists builds a cache of them, which takes a second for all of Debian; the update need not. */
 const NO_CACHE = ['-o', 'pkgCacheFile::Generate=false'];
 
+/** An update whose worker was killed must not go on, and change lists under whoever comes next. */
+const WITH_US = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
+
 /**
  * Brings the lists of a root up to date; what did not change is not fetched again.
  * @throws SlipwayFailure InputRejected (signature, date, checksum), InvalidRequest (component unknown), DownloadFailed,
@@ -13,7 +16,7 @@ const NO_CACHE = ['-o', 'pkgCacheFile::Generate=false'];
 export async function updateLists(root: AptRoot, signal?: AbortSignal): Promise<void> {
   try {
     const { stderr } = await root.run(
-      ['apt-get', 'update', '-q', ...NO_CACHE],
+      [...WITH_US, 'apt-get', 'update', '-q', ...NO_CACHE],
       signal === undefined ? {} : { signal },
     );
     rejectUnknownComponents(stderr);

@@ -7,6 +7,7 @@ import { CommandFailed } from '../host/run.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import type { AptRoot } from './apt-root.ts';
 import { updateLists } from './apt-update.ts';
+import { digestOf } from './partial-file.ts';
 
 /** One file of package lists: a Release file by its content, any other by what apt's own caches go by. */
 export interface ListFile {
@@ -51,25 +52,29 @@ function isOver(error: unknown): boolean {
   return !(error.cause instanceof CommandFailed) || error.cause.exitCode !== undefined;
 }
 
-/** Whether lists are as they were sealed, since this boot. */
-export async function isWhole(folder: string): Promise<boolean> {
+/** Whether lists are as they were sealed, since this boot; and `beside`, other files of the folder. */
+export async function isWhole(folder: string, beside: readonly string[] = []): Promise<boolean> {
   const sealed = await readFile(join(folder, MANIFEST), 'utf8').catch(ignoreMissing);
   if (sealed === undefined) return false;
-  return sealed === manifest(await listFiles(folder));
+  return sealed === manifest(await listFiles(folder), await digests(folder, beside));
 }
 
 /** Says that the lists of a folder are whole as they are now. */
-export async function seal(folder: string): Promise<ListFile[]> {
+export async function seal(folder: string, beside: readonly string[] = []): Promise<ListFile[]> {
   const files = await listFiles(folder);
-  const text = manifest(files);
+  const text = manifest(files, await digests(folder, beside));
   const path = join(folder, MANIFEST);
   if ((await readFile(path, 'utf8').catch(ignoreMissing)) !== text) await writeFileAtomic(path, text);
   return files;
 }
 
 /** apt does not wait until its lists are on the disk: after a crash of the host they may have holes. */
-function manifest(files: readonly ListFile[]): string {
-  return JSON.stringify({ boot: bootId(), files });
+function manifest(files: readonly ListFile[], beside: readonly string[]): string {
+  return JSON.stringify({ boot: bootId(), files, beside });
+}
+
+async function digests(folder: string, names: readonly string[]): Promise<string[]> {
+  return await Promise.all(names.map(async (name) => (await digestOf(join(folder, name))) ?? ''));
 }
 
 async function listFiles(folder: string): Promise<ListFile[]> {

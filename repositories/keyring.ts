@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { access, mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../host/atomic-file.ts';
+import { ignoreMissing, writeFileAtomic } from '../host/atomic-file.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 
 const BLOCK = /-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n([\s\S]*?)-----END PGP PUBLIC KEY BLOCK-----/g;
@@ -33,6 +33,7 @@ export async function keepKeyring(folder: string, bytes: Uint8Array, what: strin
   const keyring = binaryKeyring(bytes, what);
   const path = join(folder, `${createHash('sha256').update(keyring).digest('hex')}.gpg`);
   await mkdir(folder, { recursive: true });
-  await access(path).catch(() => writeFileAtomic(path, keyring));
+  const there = await readFile(path).catch(ignoreMissing);
+  if (there === undefined || !keyring.equals(there)) await writeFileAtomic(path, keyring);
   return path;
 }

@@ -9,6 +9,8 @@ import { ownCode } from './own-code.ts';
 /** A state that nobody has used for so long may go, milliseconds: no resolution takes as long. */
 const UNUSED_MS = 60 * 60 * 1000;
 
+const SETTINGS = ['apt.conf', 'status', 'etc/sources.list.d/slipway.sources', 'etc/preferences.d/slipway'];
+
 /**
  * The folder of one state of kept lists: an apt root with hard links to these lists (apt replaces lists, it never writes
  * into them), with apt's own caches of them, and with what was answered from them. It stands for all that answers depend
@@ -29,7 +31,7 @@ export async function stateFolder(
   };
   const name = createHash('sha256').update(JSON.stringify(depends)).digest('hex').slice(0, 32);
   const folder = join(states, name);
-  if (await isWhole(folder)) {
+  if (await isWhole(folder, SETTINGS)) {
     const now = new Date();
     await utimes(join(folder, MANIFEST), now, now);
     return folder;
@@ -39,7 +41,7 @@ export async function stateFolder(
   await rm(folder, { recursive: true, force: true });
   await createAptRoot({ ...options, directory: folder });
   await linkLists(options.directory, folder);
-  await seal(folder);
+  await seal(folder, SETTINGS);
   return folder;
 }
 
