@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { HttpUrl } from '../schema/http-url.ts';
+import { BuildRootsConfiguration } from './configuration/build-roots.ts';
 import { DisksConfiguration } from './configuration/disks.ts';
 import { KernelConfiguration } from './configuration/kernel.ts';
 import { Folder, Size } from './configuration/primitives.ts';
@@ -11,7 +12,9 @@ const word = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._~/+-]*$/, 'must be a plai
 
 const Directories = z.strictObject({
   state: Folder.optional().describe('Leases, running VMs, the development server. Default: `<home>/state`'),
-  cache: Folder.optional().describe('Downloaded inputs, by digest. Default: `<home>/cache`'),
+  cache: Folder.optional().describe(
+    'Downloaded inputs, by digest, and kept build roots. Default: `<home>/cache`',
+  ),
   scratch: Folder.optional().describe(
     'Disks of running builds; needs room for `capacity.builds` of them. Default: `<home>/scratch`',
   ),
@@ -72,6 +75,9 @@ const Sections = z.strictObject({
     'What `slipway gc` deletes; nothing without a rule',
   ),
   disks: DisksConfiguration.prefault({}).describe('Disks of the guests'),
+  buildRoots: BuildRootsConfiguration.prefault({}).describe(
+    'Build roots that a host keeps: disks as they are when all packages are installed, for the next build that wants the same',
+  ),
   capacity: Capacity.prefault({}).describe('How much runs on this host at a time'),
   repositories: z
     .array(ConfiguredRepository)

@@ -7,6 +7,7 @@ import { SlipwayFailure } from '../schema/failures.ts';
 import { problems, validKeysOf } from '../schema/problems.ts';
 import type { S3Place } from '../stores/s3-connection.ts';
 import { hugePagePool } from '../vm/qemu/huge-pages.ts';
+import type { BuildRootsConfiguration } from './configuration/build-roots.ts';
 import type { DisksConfiguration } from './configuration/disks.ts';
 import type { KernelConfiguration } from './configuration/kernel.ts';
 import type { RetentionConfiguration } from './configuration/retention.ts';
@@ -28,6 +29,8 @@ export interface Configuration {
   kernel: KernelConfiguration;
   retention: RetentionConfiguration;
   disks: DisksConfiguration;
+  /** Sizes in MiB. */
+  buildRoots: BuildRootsConfiguration;
   vm: VmConfiguration;
   downloads: { parallel: number; attempts: number };
   limits: Ceilings;
@@ -130,6 +133,7 @@ function complete(file: ConfigurationFile, home: string): Configuration {
     kernel: file.kernel,
     retention: file.retention,
     disks: file.disks,
+    buildRoots: file.buildRoots,
     vm: file.vm,
     downloads: file.downloads,
     limits: {

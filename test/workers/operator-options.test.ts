@@ -28,6 +28,8 @@ describe('what an operator may write', () => {
     'disks: {devices: [{disk: /dev/a, swap: /dev/b}, {disk: /dev/c, swap: /dev/d}]}\ncapacity: {builds: 2}',
     'disks: {devices: [{disk: /dev/a, swap: /dev/b}, {disk: /dev/c, swap: /dev/d}]}\ncapacity: {builds: 1}',
     'disks: {mountOptions: {ext4: [noatime, commit=600, data=writeback], xfs: [], btrfs: ["compress=zstd:3"]}}',
+    'buildRoots: {size: 0 GiB}',
+    'buildRoots: {size: 512 MiB, leaveFree: 1.5 GiB}',
     'vm: {hugePages: true}',
     'vm: {hugePages: false}',
     'vm: {hugePages: 1 GiB}',
@@ -45,6 +47,9 @@ describe('what an operator may write', () => {
 describe('what is refused, with its path', () => {
   it.each([
     ['disks: {devices: []}', 'disks.devices: '],
+    ['buildRoots: {size: 0}', 'buildRoots.size: must be a size with its unit'],
+    ['buildRoots: {size: -1 GiB}', 'buildRoots.size: "-1 GiB" is not a size'],
+    ['buildRoots: {maxGiB: 3}', 'buildRoots.maxGiB: unknown field; valid here: size, leaveFree'],
     ['disks: {devices: /dev/sda}', 'disks.devices: '],
     ['disks: {devices: [{disk: /dev/a}]}', 'disks.devices[0].swap: is missing'],
     [
