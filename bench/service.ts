@@ -8,15 +8,22 @@ import type { Figure } from './table.ts';
 
 const MAIN = resolve(import.meta.dirname, '../client/main.ts');
 
-/** Builds a package as a user does, with a server and a worker of its own, and returns the published result. */
+/**
+ * Builds a package as a user does, with a server and a worker of its own, and returns the published result.
+ * @param env the whole environment in the place of this process' own; what it says is then told only where it fails
+ */
 export async function buildThroughService(
   source: string,
   folder: string,
   vmType?: string,
+  env?: Record<string, string>,
 ): Promise<BuildResult> {
   const argv = [MAIN, 'build', source, '--local', '--json', '--output', join(folder, 'results')];
   if (vmType !== undefined) argv.push('--vm', vmType);
-  const { stdout } = await execa(process.execPath, argv, { stdin: 'ignore', stderr: 'inherit' });
+  const { stdout } = await execa(process.execPath, argv, {
+    stdin: 'ignore',
+    ...(env === undefined ? { stderr: 'inherit' as const } : { env, extendEnv: false }),
+  });
   return BuildResult.parse(JSON.parse(stdout).result);
 }
 

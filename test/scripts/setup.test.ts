@@ -68,6 +68,16 @@ describe('Debian packages', () => {
     expect(calls).toContainEqual(expect.stringMatching(/ install kmod zstd$/));
   });
 
+  it('are more for the benchmark beside peers, and only for that', async () => {
+    const { setup } = await fakeMachine();
+    const { said, calls } = await setup({ SLIPWAY_SETUP: 'bench' });
+    expect(said).toMatch(/^setup: installing Debian packages: qemu-system-x86 .* sbuild mmdebstrap uidmap$/m);
+    expect(calls).toContainEqual(expect.stringMatching(/ install qemu.* sbuild mmdebstrap uidmap$/));
+    expect(await setup({ SLIPWAY_SETUP: 'bench' })).toMatchObject({ said: '', calls: [] });
+    const other = await fakeMachine();
+    expect((await other.setup()).said).not.toContain('sbuild');
+  });
+
   it('are tried twice, then it fails with what apt said', async () => {
     const { setup, program } = await fakeMachine();
     await program('apt-get', 'echo "E: no such mirror" >&2; exit 100');

@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { optionsFrom, PACKAGES, WrongOption } from '../../../bench/peers/options.ts';
+import { PEER_NAMES } from '../../../bench/peers/peer.ts';
+import { schedule } from '../../../bench/peers/schedule.ts';
+
+describe('options', () => {
+  it('are by default everything, five rounds of what is short', () => {
+    expect(optionsFrom([], {})).toEqual({
+      ...{
+        sources: [...PACKAGES],
+        peers: [...PEER_NAMES, 'extraction'],
+        obsBuild: undefined,
+        vmType: 'qemu',
+      },
+      ...{ rounds: 5, longRounds: 1, minutes: 55, resume: undefined, json: false },
+    });
+  });
+
+  it('take obs-build from the environment too, the option first', () => {
+    expect(optionsFrom([], { OBS_BUILD: '/a' })?.obsBuild).toBe('/a');
+    expect(optionsFrom([], { OBS_BUILD: '' })?.obsBuild).toBeUndefined();
+    expect(optionsFrom(['--obs-build', '/b'], { OBS_BUILD: '/a' })?.obsBuild).toBe('/b');
+  });
+
+  it.each<[string[], object]>([
+    [['--only', 'hello'], { sources: ['hello'] }],
+    [['--only=hostname,hello,hostname'], { sources: ['hostname', 'hello'] }],
+    [['--peers', 'chroot,sbuild,extraction'], { peers: ['chroot', 'sbuild', 'extraction'] }],
+    [['--rounds', '2', '--long-rounds=3', '--minutes', '9'], { rounds: 2, longRounds: 3, minutes: 9 }],
+    [['--vm', 'kvm', '--json', '--resume', 'x.jsonl'], { vmType: 'kvm', json: true, resume: 'x.jsonl' }],
+  ])('%j', (argv, expected) => {
+    expect(optionsFrom(argv, {})).toMatchObject(expected);
+  });
+
+  it.each([
+    [['--peers', 'chroot,mock'], 'no such peer: mock; there are slipway-cold'],
+    [['--vm', 'container'], '--vm is container: must be qemu or kvm'],
+    [['--rounds', '0'], '--rounds is 0: must be 1 to 1000'],
+    [['--rounds', 'many'], '--rounds is many'],
+    [['--minutes', '-5'], 'minutes'],
+    [['--only', '../etc'], 'no name of a Debian source package: ../etc'],
+    [['--what'], '--what'],
+    [['hello'], 'hello'],
+  ])('%j is wrong', (argv, message) => {
+    const wrong = () => optionsFrom(argv, {});
+    expect(wrong).toThrow(WrongOption);
+    expect(wrong).toThrow(message);
+  });
+
+  it('can ask for help', () => expect(optionsFrom(['--help'], {})).toBeUndefined());
+});
+
+it('rounds are interleaved; what is long has its turns in the first ones', () => {
+  const peers = [
+    { name: 'obs-build', isLong: true },
+    { name: 'chroot', isLong: false },
+  ] as const;
+  const turns = schedule(['a', 'b'], peers, { rounds: 3, longRounds: 1 });
+  expect(turns.map(({ round, source, peer }) => `${round} ${source} ${peer}`)).toEqual([
+    ...['1 a obs-build', '1 a chroot', '1 b obs-build', '1 b chroot'],
+    ...['2 a chroot', '2 b chroot', '3 a chroot', '3 b chroot'],
+  ]);
+  expect(schedule(['a'], [], { rounds: 3, longRounds: 1 })).toEqual([]);
+});
