@@ -1,3 +1,4 @@
+import { WrittenFiles } from '../extraction/written-files.ts';
 import { claimHost } from './claim-host.ts';
 import type { Activities } from './contract.ts';
 import { createImage } from './create-image.ts';
@@ -6,6 +7,7 @@ import type { Dependencies } from './dependencies.ts';
 import { explainWait } from './explain-wait.ts';
 import { extractArtifacts } from './extract-artifacts.ts';
 import { fetchInputs } from './fetch-inputs.ts';
+import { keepRoot } from './keep-root.ts';
 import { killVm } from './kill-vm.ts';
 import { preinstall } from './preinstall.ts';
 import { publishResult } from './publish-result.ts';
@@ -16,6 +18,7 @@ import { uploadArtifacts } from './upload-artifacts.ts';
 
 /** All activities, as a worker registers them. */
 export function createActivities(dependencies: Dependencies): Activities {
+  const written = new WrittenFiles();
   return {
     resolveInputs: resolveInputs(dependencies),
     explainWait: explainWait(),
@@ -24,9 +27,10 @@ export function createActivities(dependencies: Dependencies): Activities {
     fetchInputs: fetchInputs(dependencies),
     createImage: createImage(dependencies),
     preinstall: preinstall(dependencies),
+    keepRoot: keepRoot(dependencies),
     runVm: runVm(dependencies),
-    extractArtifacts: extractArtifacts(dependencies),
-    uploadArtifacts: uploadArtifacts(dependencies),
+    extractArtifacts: extractArtifacts(dependencies, written),
+    uploadArtifacts: uploadArtifacts(dependencies, written),
     killVm: killVm(dependencies),
     deleteScratch: deleteScratch(dependencies),
     releaseLease: releaseLease(dependencies),

@@ -42,6 +42,20 @@ export interface ResolvedInputs {
   bytes: number;
 }
 
+/**
+ * What one boot installs: `whole`, all packages, unpacked by the host; `base`, those that many builds share, unpacked by
+ * the host; `rest`, the others on an installed base, which the guest unpacks.
+ */
+export type RootLayer = 'whole' | 'base' | 'rest';
+
+/** What a disk has of its build root from the beginning, and what remains. */
+export interface RootStart {
+  /** Of what the host kept. */
+  reused: 'whole' | 'base' | 'nothing';
+  /** To be installed, in this order; `keep`: whether the host wants to keep the disk then. */
+  layers: { layer: RootLayer; keep: boolean }[];
+}
+
 /** What a boot did, where it did something that the workflow goes on from. */
 export interface VmOutcome {
   /** Absent: all commands succeeded. A failure of the `package` family: an outcome. Others are thrown. */
@@ -91,9 +105,26 @@ export interface HostActivities {
     lock: string,
     parts?: InputPart[],
   ): Promise<{ downloadedBytes: number; inputBytes: number }>;
-  createImage(lease: Lease, request: BuildRequest): Promise<void>;
-  preinstall(lease: Lease, request: BuildRequest, lock: string): Promise<{ kernel: UsedKernel }>;
-  runVm(lease: Lease, request: BuildRequest, lock: string, phase: 'install' | 'build'): Promise<VmOutcome>;
+  /** Disk and swap; on the disk what the host keeps of the build root. Says what remains to be installed. */
+  createImage(lease: Lease, request: BuildRequest, lock: string): Promise<RootStart & { kernel: UsedKernel }>;
+  /** Unpacks the packages of a layer into an empty disk. */
+  preinstall(lease: Lease, request: BuildRequest, lock: string, layer: 'whole' | 'base'): Promise<void>;
+  /** Boots the guest for a phase; `layer`: what the install phase installs. */
+  runVm(
+    lease: Lease,
+    request: BuildRequest,
+    lock: string,
+    phase: 'install' | 'build',
+    layer?: RootLayer,
+  ): Promise<VmOutcome>;
+  /** Keeps the disk, after the install phase of a layer, for the builds that come. */
+  keepRoot(
+    lease: Lease,
+    request: BuildRequest,
+    lock: string,
+    layer: RootLayer,
+    kernel: UsedKernel,
+  ): Promise<{ kept: boolean; why?: string }>;
   extractArtifacts(lease: Lease, request: BuildRequest, nonce: string): Promise<Artifact[]>;
   /** Puts the artifacts (where there are any) and the whole log into the store. */
   uploadArtifacts(lease: Lease, artifacts: Artifact[]): Promise<{ log: { sha256: string; size: number } }>;

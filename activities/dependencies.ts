@@ -1,12 +1,13 @@
 import type { Leases } from '../host/leases.ts';
 import type { StepContext } from '../host/progress.ts';
 import type { ScratchFolder } from '../host/scratch.ts';
+import type { BuildRoots } from '../images/build-roots/build-roots.ts';
 import type { DiskPlaces } from '../images/disk-places.ts';
 import type { Filesystem, FillWay } from '../images/filesystem.ts';
 import type { BuildPlan, Recipes } from '../recipes/recipe.ts';
 import type { InputCache } from '../repositories/cache.ts';
 import type { Resolver } from '../repositories/resolver.ts';
-import type { Lock } from '../schema/lock.ts';
+import type { InputFile, InputPart, Lock, LockedPackage } from '../schema/lock.ts';
 import type { FilesystemName, VmType } from '../schema/request.ts';
 import type { UsedKernel } from '../schema/result.ts';
 import type { Store } from '../stores/store.ts';
@@ -31,6 +32,7 @@ export interface Dependencies {
   /** Absent: the way that suits each filesystem. */
   fill?: FillWay | undefined;
   disks: DiskPlaces;
+  buildRoots: BuildRoots;
   guests: Guests;
   leases: Leases;
 }
@@ -44,15 +46,31 @@ export interface Filesystems {
 
 /** Makes what a guest consists of. */
 export interface Guests {
-  /** Unpacks the fetched packages and sources of a lock into an empty folder; runs nothing of them. */
-  fillTree(of: { lock: Lock; plan: BuildPlan; tree: string }, context: StepContext): Promise<void>;
+  /** Unpacks fetched packages of a lock into an empty folder; runs nothing of them. */
+  fillTree(
+    of: { packages: readonly LockedPackage[]; plan: BuildPlan; tree: string },
+    context: StepContext,
+  ): Promise<void>;
+  /** What of a lock `prepareKernel` needs to be fetched. */
+  kernelParts(vm: VmType): InputPart[];
   /** Lays kernel (for a container: none) and toolkit into the scratch folder, and says what they are. */
   prepareKernel(
     of: { lock: Lock; filesystem: Filesystem; scratch: ScratchFolder; vm: VmType },
     context: StepContext,
   ): Promise<UsedKernel>;
+  /** Digest of the code that lays out build roots. */
+  code(): Promise<string>;
+  /** Puts fetched files of a lock into the swap for the guest that boots next. */
+  handIn(scratch: ScratchFolder, swap: string, incoming: WantedIncoming, context: StepContext): Promise<void>;
   /** Writes the initramfs of one boot to where the spec says. */
   writeInitramfs(scratch: ScratchFolder, spec: GuestSpec): Promise<void>;
+}
+
+/** Files for a folder of the build root; see Incoming. */
+export interface WantedIncoming {
+  folder: string;
+  owner: number;
+  files: readonly InputFile[];
 }
 
 export interface Ceilings {

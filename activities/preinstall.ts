@@ -11,27 +11,23 @@ type Needs = Pick<
   'host' | 'leases' | 'directories' | 'store' | 'recipes' | 'guests' | 'filesystems' | 'disks' | 'fill'
 >;
 
-/** Unpacks the packages into a tree and the tree into the disk. Begins anew where an attempt was cut short. */
+/** Unpacks the packages of a layer into a tree and the tree into the disk. Begins anew where an attempt was cut short. */
 export function preinstall(needs: Needs): HostActivities['preinstall'] {
-  return activity('preinstall', async (context, lease, request, digest) =>
+  return activity('preinstall', async (context, lease, request, digest, layer) =>
     inTurn(lease.id, async () => {
       context.signal.throwIfAborted();
       const scratch = await scratchOf(needs, lease);
       const lock = await readLock(needs, digest);
       const plan = needs.recipes[request.recipe.kind].plan(request, lock);
       const filesystem = filesystemOf(needs, request);
-      const kernel = await needs.guests.prepareKernel(
-        { lock, filesystem, scratch, vm: lease.vm.type },
-        context,
-      );
       // A worker that was killed while it filled the disk may have left it mounted.
       await undoMounts(scratch.folder);
       await needs.disks.renewDisk(scratch, request.resources.diskMiB, context.signal);
       const { disk } = await needs.disks.find(scratch);
+      const packages = layer === 'base' ? lock.base : [...lock.base, ...lock.dependencies];
       await fillDisk({ filesystem, way: needs.fill, disk, tree: scratch.tree, context }, (tree, filling) =>
-        needs.guests.fillTree({ lock, plan, tree }, filling),
+        needs.guests.fillTree({ packages, plan, tree }, filling),
       );
-      return { kernel };
     }),
   );
 }

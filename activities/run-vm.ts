@@ -7,8 +7,8 @@ import { type GuestSpec, VM_FILES, type Vm, type VmStatus } from '../vm/vm.ts';
 import { logStream } from '../workflows/names.ts';
 import { activity } from './activity.ts';
 import { Attempt } from './attempt.ts';
-import { bootOf, specOf } from './boot.ts';
-import type { HostActivities, Lease, VmOutcome, VmProgress } from './contract.ts';
+import { type Booted, bootName, bootOf, incomingOf, specOf } from './boot.ts';
+import type { HostActivities, Lease, RootLayer, VmOutcome, VmProgress } from './contract.ts';
 import type { Dependencies } from './dependencies.ts';
 import { leaseUse } from './lease-use.ts';
 import { LogCopier } from './log-copier.ts';
@@ -36,8 +36,15 @@ interface Watched {
 export function runVm(dependencies: Dependencies): HostActivities['runVm'] {
   return activity(
     (_lease, _request, _lock, phase) => phase,
-    async (context: StepContext, lease: Lease, request: BuildRequest, lock: string, phase: Phase) => {
-      const watched = await begin(dependencies, lease, request, lock, phase);
+    async (
+      context: StepContext,
+      lease: Lease,
+      request: BuildRequest,
+      lock: string,
+      phase: Phase,
+      layer?: RootLayer,
+    ) => {
+      const watched = await begin(dependencies, context, lease, request, lock, { phase, layer });
       return waitForEnd(watched, lease, context);
     },
   );
@@ -45,33 +52,37 @@ export function runVm(dependencies: Dependencies): HostActivities['runVm'] {
 
 async function begin(
   dependencies: Dependencies,
+  context: StepContext,
   lease: Lease,
   request: BuildRequest,
   digest: string,
-  phase: Phase,
+  booted: Booted,
 ): Promise<Watched> {
   const { store, recipes, guests } = dependencies;
   const scratch = await scratchOf(dependencies, lease);
   const vm = vmOf(dependencies, lease);
-  const folder = scratch.vm(phase);
+  const name = bootName(booted);
+  const folder = scratch.vm(name);
   const stream = logStream(Context.current().info.workflowExecution?.runId ?? '');
   const attempt = new Attempt(Context.current(), lease.graceSeconds);
   // Before anything is started or adopted: a thawed worker finds out here that another attempt has begun.
   await attempt.beat();
   // A VM that an earlier attempt left lives on from here: what is read below may take longer than its deadline.
   if ((await vm.status(folder)).state === 'running') await vm.renew(folder, attempt.deadline());
-  const boot = await bootOf(scratch, phase, () => store.logSize(stream));
+  const boot = await bootOf(scratch, name, () => store.logSize(stream));
   const lock = await readLock(dependencies, digest);
   const recipe = recipes[request.recipe.kind];
   const on = { ...(await dependencies.disks.find(scratch)), filesystem: filesystemOf(dependencies, request) };
-  const spec = specOf(scratch, on, request, recipe.plan(request, lock), phase, boot);
+  const plan = recipe.plan(request, lock);
+  const incoming = incomingOf(plan, lock, booted);
+  const spec = specOf(scratch, on, request, plan, booted, incoming, boot);
   if ((await vm.status(folder)).state === 'absent') {
+    if (incoming !== undefined) await guests.handIn(scratch, on.swap, incoming, context);
     await guests.writeInitramfs(scratch, spec);
     await vm.start(folder, spec, attempt.deadline());
   }
   const copier = new LogCopier(store, stream, join(folder, VM_FILES.log), boot.logBase);
-  const explainInstall: ExplainInstall = (command, lines) =>
-    recipe.explainInstallFailure(lock, command, lines);
+  const explainInstall: ExplainInstall = (title, lines) => recipe.explainInstallFailure(lock, title, lines);
   return { vm, folder, spec, explainInstall, copier, attempt };
 }
 

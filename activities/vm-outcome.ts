@@ -12,7 +12,7 @@ type Boot = Pick<GuestSpec, 'phase' | 'nonce' | 'commands'>;
 
 /** What a recipe says of a failed installation: see Recipe. */
 export type ExplainInstall = (
-  command: number,
+  title: string | undefined,
   lines: readonly string[],
 ) => { message: string; items: string[] };
 
@@ -46,7 +46,7 @@ export async function vmOutcome(
   if (end.kind === 'succeeded') return { statistics, nonce };
   const lines = await lastLines(join(folder, VM_FILES.log));
   const failed =
-    phase === 'install' ? installFailed(end, lines, explainInstall) : buildFailed(end, boot, lines);
+    phase === 'install' ? installFailed(end, boot, lines, explainInstall) : buildFailed(end, boot, lines);
   return { failure: failed.details(phase), statistics, nonce };
 }
 
@@ -54,10 +54,11 @@ type Failed = Extract<VmEnd, { kind: 'failed' }>;
 
 function installFailed(
   { command, exitCode }: Failed,
+  { commands }: Boot,
   lines: string[],
   explain: ExplainInstall,
 ): SlipwayFailure {
-  const { message, items } = explain(command, lines);
+  const { message, items } = explain(commands[command]?.title, lines);
   return new SlipwayFailure('InstallFailed', `${message} (${exit(exitCode)})`, {
     exitCode,
     ...withLines(lines),

@@ -37,7 +37,7 @@ export async function buildInChroot(
       context: quietly(),
     }),
   );
-  const install = await timed(() => inTurn(plan.install, (command) => runInChroot(tree, command)));
+  const install = await timed(() => inTurn(plan.install.unpacked, (command) => runInChroot(tree, command)));
   const build = await timed(() => inTurn(plan.build, (command) => runInChroot(tree, command)));
   return [
     { what: 'chroot: unpack', value: unpack, unit: 's' },

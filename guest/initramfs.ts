@@ -7,7 +7,10 @@ import { type CpioEntry, cpio } from './cpio.ts';
 export const COMMAND_BYTES = 100_000;
 
 export interface BootConfiguration {
-  spec: Pick<GuestSpec, 'phase' | 'nonce' | 'architecture' | 'filesystem' | 'commands' | 'outputDirectory'>;
+  spec: Pick<
+    GuestSpec,
+    'phase' | 'nonce' | 'architecture' | 'filesystem' | 'commands' | 'incoming' | 'outputDirectory'
+  >;
 }
 
 /**
@@ -32,6 +35,7 @@ export function configuration({ spec }: BootConfiguration): CpioEntry[] {
     file('filesystem', spec.filesystem.name),
     file('mount-options', spec.filesystem.mountOptions.join(',')),
     file('content', spec.filesystem.content),
+    file('incoming', spec.incoming ?? ''),
     file('output', spec.outputDirectory ?? ''),
     ...spec.commands.flatMap(command),
   ];

@@ -20,14 +20,20 @@ export interface ScratchFolder {
   kernelTree: string;
   /** The kernel that is booted. */
   kernel: string;
-  initramfs(phase: GuestPhase): string;
-  /** Folder of the VM of a phase. */
-  vm(phase: GuestPhase): string;
+  initramfs(boot: BootName): string;
+  /** Folder of the VM of a boot. */
+  vm(boot: BootName): string;
+  /** Written down of a boot before it begins. */
+  boot(boot: BootName): string;
+  /** Where what a guest is handed in is put together. */
+  incoming: string;
   /** What was taken out of the guest's disk. */
   artifacts: string;
 }
 
-type GuestPhase = 'install' | 'build';
+/** The boots that a build can have on a host, each at most once for a lease. */
+export const BOOTS = ['install-base', 'install', 'build'] as const;
+export type BootName = (typeof BOOTS)[number];
 
 /** Names only: touches no disk. @throws RangeError where the id is not that of a lease */
 export function scratchFolder(root: string, leaseId: string): ScratchFolder {
@@ -39,8 +45,10 @@ export function scratchFolder(root: string, leaseId: string): ScratchFolder {
     swap: join(folder, 'swap'),
     kernelTree: join(folder, 'kernel-tree'),
     kernel: join(folder, 'kernel'),
-    initramfs: (phase) => join(folder, `initramfs-${phase}`),
-    vm: (phase) => join(folder, `vm-${phase}`),
+    initramfs: (boot) => join(folder, `initramfs-${boot}`),
+    vm: (boot) => join(folder, `vm-${boot}`),
+    boot: (boot) => join(folder, `boot-${boot}.json`),
+    incoming: join(folder, 'incoming'),
     artifacts: join(folder, 'artifacts'),
   };
 }
@@ -52,7 +60,7 @@ export function scratchFolder(root: string, leaseId: string): ScratchFolder {
 export async function createScratch(root: string, leaseId: string): Promise<ScratchFolder> {
   const scratch = scratchFolder(root, leaseId);
   try {
-    for (const folder of [scratch.folder, scratch.vm('install'), scratch.vm('build')]) {
+    for (const folder of [scratch.folder, ...BOOTS.map(scratch.vm)]) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
     }
   } catch (error) {

@@ -41,12 +41,18 @@ export interface Wanted {
 
 /** What a guest is to do for a recipe, as data. */
 export interface BuildPlan {
-  /** Files of the lock that are laid into the build root before it boots. */
+  /** Files of the lock that are handed in for the build phase. */
   sources: readonly InputFile[];
   /** Absolute folder in the build root for them; owned by the builder. */
   sourcesDirectory: string;
-  /** As root; the untrusted source is not read yet. */
-  install: readonly GuestCommand[];
+  /** As root; the untrusted source is not there yet. `unpacked`: over packages that the host unpacked. */
+  install: {
+    unpacked: readonly GuestCommand[];
+    /** Over an installed base, with the other packages handed in. */
+    onBase: readonly GuestCommand[];
+  };
+  /** Absolute folder in the build root for packages that are handed in: `<package>_<architecture>.deb`. */
+  packagesDirectory: string;
   /** As the unprivileged builder. */
   build: readonly GuestCommand[];
   /** Absolute folder in the build root whose content is the result. */
@@ -63,12 +69,12 @@ export interface Recipe {
   package(request: BuildRequest, lock: Lock): { name: string; version: string };
   plan(request: BuildRequest, lock: Lock): BuildPlan;
   /**
-   * What to say where a command of the install phase failed: which step it was and, as far as the last lines of the log
-   * tell, which packages (`items`; only such as the lock has).
+   * What to say where a command of the install phase failed: which step it was (its title) and, as far as the last lines
+   * of the log tell, which packages (`items`; only such as the lock has).
    */
   explainInstallFailure(
     lock: Lock,
-    command: number,
+    title: string | undefined,
     lastLines: readonly string[],
   ): { message: string; items: string[] };
 }

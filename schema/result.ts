@@ -85,6 +85,12 @@ export const BuildResult = z.strictObject({
   artifacts: z.array(Artifact),
   host: z.string(),
   kernel: UsedKernel.optional().describe('Absent where the build ended before it was chosen'),
+  keptRoot: z
+    .enum(['whole', 'base', 'nothing'])
+    .optional()
+    .describe(
+      'What the host had kept of this build root, from an earlier build of the same packages: all of it, the base that many builds share, or nothing. Absent where the build ended before',
+    ),
   vm: z.strictObject({ type: VmType, isolation: Isolation }),
   startedAt: z.iso.datetime(),
   endedAt: z.iso.datetime(),

@@ -41,6 +41,11 @@ export interface GuestSpec {
   filesystem: GuestFilesystem;
   kernel: string;
   initramfs: string;
+  /**
+   * Folder in the build root into which the guest unpacks the archive (tar) that the host has written into the swap,
+   * from byte 4096, before the start; absent: there is none.
+   */
+  incoming?: string;
   /** Run one after the other until one fails; all of them in one pid namespace. */
   commands: readonly GuestCommand[];
   /** Folder in the build root whose content is listed in the letter box; absent: an empty list. */

@@ -13,6 +13,7 @@ import { type AptResolverOptions, createAptResolver } from '../repositories/reso
 import type { Store } from '../stores/store.ts';
 import type { Vm } from '../vm/vm.ts';
 import { hostQueue } from '../workflows/names.ts';
+import { hostBuildRoots } from './build-roots.ts';
 import type { Configuration } from './configuration.ts';
 import { createGuests } from './guests.ts';
 import { openStore } from './open-store.ts';
@@ -75,6 +76,7 @@ export async function compose(configuration: Configuration): Promise<Composition
       filesystems: { default: disks.filesystem, byName: withMountOptions(filesystems, disks.mountOptions) },
       fill: disks.fill,
       disks: diskPlaces(configuration),
+      buildRoots: hostBuildRoots(configuration, leases),
       guests: createGuests({ inputs, cache: directories.cache, kernel: configuration.kernel }),
       leases,
     }),

@@ -2,13 +2,16 @@ import { copyFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import type { Dependencies, Guests } from '../activities/dependencies.ts';
+import { writeIncoming } from '../guest/incoming.ts';
 import { bootInitramfs } from '../guest/initramfs.ts';
 import { toolkitInitramfs } from '../guest/toolkit.ts';
 import { digestOf } from '../guest/unpacked.ts';
 import { preinstall } from '../recipes/debian/build-root/preinstall.ts';
-import type { InputFile } from '../schema/lock.ts';
+import type { InputFile, InputPart } from '../schema/lock.ts';
+import type { VmType } from '../schema/request.ts';
 import type { UsedKernel } from '../schema/result.ts';
 import type { GuestSpec } from '../vm/vm.ts';
+import { codeDigest } from './code-digest.ts';
 import type { KernelConfiguration } from './configuration/kernel.ts';
 import { makeToolkit } from './guest-kernel.ts';
 
@@ -23,11 +26,11 @@ export interface GuestsOptions {
 export function createGuests({ inputs, cache, kernel }: GuestsOptions): Guests {
   const fetched = <F extends InputFile>(file: F) => ({ ...file, path: inputs.path(file.sha256) });
   return {
-    fillTree: ({ lock, plan, tree }, context) =>
+    fillTree: ({ packages, plan, tree }, context) =>
       preinstall({
         tree,
-        packages: [...lock.base, ...lock.dependencies].map(fetched),
-        sources: plan.sources.map(fetched),
+        packages: packages.map(fetched),
+        sources: [],
         sourcesDirectory: plan.sourcesDirectory,
         context,
       }),
@@ -44,8 +47,18 @@ export function createGuests({ inputs, cache, kernel }: GuestsOptions): Guests {
         ...{ image: await digestOf(scratch.kernel), initramfs: await digestOf(into) },
       };
     },
+    kernelParts: (vm) => partsOf(vm, kernel),
+    code: codeDigest,
+    handIn: ({ incoming: aside }, swap, { files, ...to }, { signal }) =>
+      writeIncoming({ ...to, files: files.map(fetched) }, swap, aside, signal),
     writeInitramfs: (scratch, spec) => writeInitramfs(toolkitOf(scratch.folder), spec),
   };
+}
+
+/** Whose kernel is in the build root needs its packages. */
+function partsOf(vm: VmType, { from }: KernelConfiguration): InputPart[] {
+  if (vm === 'container') return [];
+  return from === 'build-root' ? ['guest', 'base', 'dependencies'] : ['guest'];
 }
 
 /** Programs and scripts alone: the kernel is the host's. */

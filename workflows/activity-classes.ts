@@ -71,7 +71,7 @@ export function uploading(lease: Lease, summary: string): Pick<HostActivities, '
 export function making(
   lease: Lease,
   summary: string,
-): Pick<HostActivities, 'createImage' | 'preinstall' | 'extractArtifacts'> {
+): Pick<HostActivities, 'createImage' | 'preinstall' | 'keepRoot' | 'extractArtifacts'> {
   return proxyActivities({
     ...onHost(lease, summary),
     startToCloseTimeout: '3h',

@@ -9,7 +9,7 @@ const DOING: Record<Phase, string> = {
   resolve: 'resolving the inputs',
   claim: 'waiting for a place on a host',
   fetch: 'fetching the inputs',
-  image: 'making the disk',
+  image: 'making the disk, from a kept build root where there is one',
   preinstall: 'unpacking packages into the build root',
   install: 'the guest installs the build root',
   build: 'the guest builds the package',

@@ -1,17 +1,19 @@
 import { upsertMemo, workflowInfo } from '@temporalio/workflow';
-import type { Lease, ResolvedInputs } from '../activities/contract.ts';
+import type { Lease, ResolvedInputs, RootLayer, RootStart } from '../activities/contract.ts';
 import type { FailureDetails } from '../schema/failures.ts';
 import type { Artifact, BuildResult, Statistics, UsedKernel } from '../schema/result.ts';
-import { fetching, making, publishing, running, undoing, uploading } from './activity-classes.ts';
+import { making, publishing, running, undoing, uploading } from './activity-classes.ts';
 import type { BuildProgress } from './build-progress.ts';
 import { Compensations } from './compensations.ts';
 import { LEASE_MEMO } from './names.ts';
+import { INSTALLS, inAll, type Prepared, prepare } from './prepare.ts';
 import { failureOf, isCancelled, isHostGone, verdict } from './verdict.ts';
 
 /** What a round on a host made: of a failed build as much as there was. */
 interface Made {
   failure?: FailureDetails;
   kernel?: UsedKernel;
+  reused?: RootStart['reused'];
   artifacts: Artifact[];
   statistics: Pick<Statistics, 'install' | 'build' | 'downloadedBytes' | 'inputBytes'>;
 }
@@ -83,9 +85,11 @@ async function make(
 ): Promise<Made> {
   const made: Made = { artifacts: [], statistics: { downloadedBytes: 0, inputBytes: 0 } };
   try {
-    await prepare(lease, inputs, progress, made);
+    const prepared = await prepare(lease, inputs, progress, made.statistics);
+    made.kernel = prepared.kernel;
+    made.reused = prepared.reused;
     beforeVm();
-    const nonce = await boots(lease, inputs, progress, made);
+    const nonce = await boots(lease, inputs, progress, made, prepared);
     if (nonce === undefined) return made;
     progress.enter('extract');
     made.artifacts = await making(lease, 'from the raw disk').extractArtifacts(lease, inputs.request, nonce);
@@ -97,50 +101,30 @@ async function make(
   return made;
 }
 
-async function prepare(
-  lease: Lease,
-  inputs: ResolvedInputs,
-  progress: BuildProgress,
-  made: Made,
-): Promise<void> {
-  const { request, lock } = inputs;
-  progress.enter('fetch');
-  const fetched = await fetching(lease, `${inputs.files} files, ${inputs.bytes} bytes`).fetchInputs(
-    lease,
-    lock,
-  );
-  Object.assign(made.statistics, fetched);
-  progress.enter('image');
-  const { diskMiB, swapMiB } = request.resources;
-  await making(lease, `disk ${diskMiB} MiB, swap ${swapMiB} MiB`).createImage(lease, request);
-  progress.enter('preinstall');
-  const preparing = making(lease, 'unpack the build root, run nothing');
-  const prepared: { kernel: UsedKernel } | undefined = await preparing.preinstall(lease, request, lock);
-  // Histories of before have nothing here.
-  if (prepared?.kernel !== undefined) made.kernel = prepared.kernel;
-}
-
-/** Both boots; the nonce of the second, or undefined where one of them ended in a failure of the package. */
+/** Installs what the kept root lacks, then builds; the nonce of the build, or undefined where a boot ended in a failure. */
 async function boots(
   lease: Lease,
   { request, lock, package: what }: ResolvedInputs,
   progress: BuildProgress,
   made: Made,
+  { layers, kernel }: Prepared,
 ): Promise<string | undefined> {
-  for (const phase of ['install', 'build'] as const) {
+  const boot = async (summary: string, phase: 'install' | 'build', layer?: RootLayer) => {
     progress.enter(phase);
-    const summary = phase === 'install' ? 'install the build root' : `build ${what.name} ${what.version}`;
     const outcome = await whileStoreIsAway(progress, () =>
-      running(lease, summary, request.limits).runVm(lease, request, lock, phase),
+      running(lease, summary, request.limits).runVm(lease, request, lock, phase, layer),
     );
-    made.statistics[phase] = outcome.statistics;
-    if (outcome.failure !== undefined) {
-      made.failure = outcome.failure;
-      return undefined;
-    }
-    if (phase === 'build') return outcome.nonce;
+    made.statistics[phase] = inAll(made.statistics[phase], outcome.statistics);
+    if (outcome.failure !== undefined) made.failure = outcome.failure;
+    return outcome;
+  };
+  for (const { layer, keep } of layers) {
+    const { failure } = await boot(INSTALLS[layer], 'install', layer);
+    if (failure !== undefined) return undefined;
+    if (keep) await making(lease, 'keep it').keepRoot(lease, request, lock, layer, kernel);
   }
-  return undefined;
+  const { failure, nonce } = await boot(`build ${what.name} ${what.version}`, 'build');
+  return failure === undefined ? nonce : undefined;
 }
 
 function compose(
@@ -164,6 +148,7 @@ function compose(
     artifacts: made.artifacts,
     host: lease.host,
     ...(made.kernel === undefined ? {} : { kernel: made.kernel }),
+    ...(made.reused === undefined ? {} : { keptRoot: made.reused }),
     vm: lease.vm,
     startedAt: startTime.toISOString(),
     endedAt: new Date().toISOString(),

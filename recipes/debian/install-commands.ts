@@ -1,5 +1,6 @@
 import type { Lock } from '../../schema/lock.ts';
 import type { GuestCommand } from '../../vm/vm.ts';
+import type { BuildPlan } from '../recipe.ts';
 import { DEFERRED_PACKAGES } from './build-root/skeleton.ts';
 
 /** What comes in dpkg's own words before the names of packages that failed, also where we run their scripts. */
@@ -67,49 +68,58 @@ printf '%s\\n' "$problems" >&2
 exit 1
 `;
 
-/** From the tree that preinstall left to one in which every package is configured. All texts are fixed. */
-export const INSTALL_COMMANDS: readonly GuestCommand[] = [
-  shell(FORBID_SERVICES),
-  shell(RUN_PREINSTS),
-  shell(UNPACK_DEFERRED),
-  shell(NO_MANUAL_INDEX),
-  root([...DPKG, '--configure', '--pending']),
-  shell(AUDIT),
-  root(['rm', POLICY]),
-];
-
-const STEPS = [
-  'services could not be kept from starting',
-  'a preinst script failed',
-  'dpkg could not unpack a package',
-  'debconf could not be told to leave out the index of manual pages',
-  'dpkg could not configure a package',
-  'dpkg found packages that are not installed right',
-  'services could not be allowed again',
-];
-
-function shell(text: string): GuestCommand {
-  return root(['sh', '-c', text]);
+/**
+ * From a tree that preinstall left, or an installed base and packages beside it, to one in which every package is
+ * configured. All texts are fixed. Titles say what it means where one fails.
+ */
+export function installCommands(architectures: readonly string[] = []): BuildPlan['install'] {
+  const forbid = shell('services could not be kept from starting', FORBID_SERVICES);
+  const configure = [
+    shell('dpkg could not unpack a package', UNPACK_DEFERRED),
+    shell('debconf could not be told to leave out the index of manual pages', NO_MANUAL_INDEX),
+    root('dpkg could not configure a package', [...DPKG, '--configure', '--pending']),
+    shell('dpkg found packages that are not installed right', AUDIT),
+    root('services could not be allowed again', ['rm', POLICY]),
+  ];
+  const foreign = architectures.map((name) =>
+    root(`dpkg does not take packages of ${name}`, ['dpkg', '--add-architecture', name]),
+  );
+  return {
+    unpacked: [forbid, shell('a preinst script failed', RUN_PREINSTS), ...configure],
+    onBase: [forbid, ...foreign, ...configure],
+  };
 }
 
-function root(argv: [string, ...string[]]): GuestCommand {
-  return { argv, env: ENVIRONMENT, user: 'root', cwd: '/' };
+function shell(title: string, text: string): GuestCommand {
+  return root(title, ['sh', '-c', text]);
+}
+
+function root(title: string, argv: [string, ...string[]]): GuestCommand {
+  return { title, argv, env: ENVIRONMENT, user: 'root', cwd: '/' };
+}
+
+/** The install phase of a lock; what it brings for other architectures dpkg has to know of first. */
+export function installOf(lock: Lock): Pick<BuildPlan, 'install' | 'packagesDirectory'> {
+  const foreign = lock.dependencies
+    .map(({ architecture }) => architecture)
+    .filter((name) => name !== 'all' && name !== lock.architecture);
+  return { install: installCommands([...new Set(foreign)].sort()), packagesDirectory: DEFERRED_PACKAGES };
 }
 
 /**
  * Says which packages failed to install. The names come from the end of the log, so only those that the lock has count,
  * and nothing but a message follows from them.
- * @param command index into the install commands of the plan
+ * @param title of the command that failed
  */
 export function explainInstallFailure(
   lock: Lock,
-  command: number,
+  title: string | undefined,
   lastLines: readonly string[],
 ): { message: string; items: string[] } {
   const known = new Set([...lock.base, ...lock.dependencies].map((entry) => entry.package));
   const start = lastLines.lastIndexOf(FAILED);
   const named = start < 0 ? [] : lastLines.slice(start + 1).map((line) => line.trim().replace(/:.*$/, ''));
   const items = [...new Set(named.filter((name) => known.has(name)))];
-  const step = STEPS[command] ?? 'a command failed';
+  const step = title ?? 'a command failed';
   return { message: items.length === 0 ? step : `${step}: ${items.join(', ')}`, items };
 }

@@ -4,7 +4,7 @@ import { binNmuVersion } from './bin-nmu.ts';
 import { buildCommands, OUTPUT_DIRECTORY, WORK_DIRECTORY } from './build-commands.ts';
 import { seedName } from './ccache.ts';
 import { profilesOf } from './environment.ts';
-import { explainInstallFailure, INSTALL_COMMANDS } from './install-commands.ts';
+import { explainInstallFailure, installOf } from './install-commands.ts';
 
 /** What every Debian build has (Policy 4.2), and what sbuild lets it become root with. */
 const BASE = ['build-essential', 'fakeroot'];
@@ -44,7 +44,7 @@ function plan(request: RequestOf<'debian'>, lock: Lock): BuildPlan {
   return {
     sources: [...lock.source.files, ...(lock.files ?? [])],
     sourcesDirectory: WORK_DIRECTORY,
-    install: INSTALL_COMMANDS,
+    ...installOf(lock),
     build: buildCommands(request, lock),
     outputDirectory: OUTPUT_DIRECTORY,
   };

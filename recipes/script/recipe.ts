@@ -2,7 +2,7 @@ import type { Lock } from '../../schema/lock.ts';
 import type { GuestCommand } from '../../vm/vm.ts';
 import { BUILDER } from '../debian/build-root/skeleton.ts';
 import { BUILDER_ENVIRONMENT } from '../debian/environment.ts';
-import { explainInstallFailure, INSTALL_COMMANDS } from '../debian/install-commands.ts';
+import { explainInstallFailure, installOf } from '../debian/install-commands.ts';
 import { asRecipe, type BuildPlan, type RequestOf, type Wanted } from '../recipe.ts';
 import { sourceName } from './schema.ts';
 
@@ -62,7 +62,7 @@ function plan({ recipe }: RequestOf<'script'>, lock: Lock): BuildPlan {
   return {
     sources: lock.source.files,
     sourcesDirectory: WORK_DIRECTORY,
-    install: INSTALL_COMMANDS,
+    ...installOf(lock),
     build: [
       command('laying out the script', ['sh', '-c', WRITE_SCRIPT, 'write', recipe.script, SCRIPT]),
       command('the script', ['/usr/bin/env', ...variables, ...script]),

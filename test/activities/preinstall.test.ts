@@ -46,7 +46,7 @@ async function setUp(
   const environment = new MockActivityEnvironment();
   return {
     scratch,
-    preinstall: () => environment.run(preinstall(needs), LEASE, request, digest),
+    preinstall: () => environment.run(preinstall(needs), LEASE, request, digest, 'whole' as const),
     deleteScratch: () => environment.run(deleteScratch(needs), LEASE),
   };
 }

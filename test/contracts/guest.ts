@@ -1,8 +1,17 @@
 import { createHash } from 'node:crypto';
+import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { Incoming } from '../../guest/incoming.ts';
 import type { GuestCommand, GuestSpec } from '../../vm/vm.ts';
-import { busyboxDisk, contentOf, type LetterBox, NONCE, shell } from '../support/busybox-guest.ts';
+import {
+  busyboxDisk,
+  busyboxTree,
+  contentOf,
+  type LetterBox,
+  NONCE,
+  shell,
+} from '../support/busybox-guest.ts';
 import type { GuestSaid } from '../support/qemu.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -10,7 +19,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 export type RunGuest = (
   folder: string,
   commands: readonly GuestCommand[],
-  options?: { cpus?: number; memoryMiB?: number; spec?: Partial<GuestSpec> },
+  options?: { cpus?: number; memoryMiB?: number; spec?: Partial<GuestSpec>; incoming?: Incoming },
 ) => Promise<GuestSaid & { letterBox: LetterBox | undefined }>;
 
 /** Files that are hard to list, and their SHA-256 as the guest sees them. */
@@ -61,6 +70,64 @@ ls /r /slipway /toolkit 2>&1 | head -3
 /** What a guest is for the commands that run in it, and what it leaves behind, whatever runs it. */
 export function guestContract(name: string, runGuest: RunGuest): void {
   describe(`a guest in ${name}`, () => {
+    test('what it is handed in lies in its folder, the builder’s, and the swap is all there', async () => {
+      const folder = await temporaryFolder();
+      await busyboxDisk(folder);
+      await writeFile(join(folder, 'content'), Buffer.alloc(9_000_000, 'handed in\n'));
+      const files = ['a b_1.0.dsc', 'content.tar.xz'].map((name) => ({
+        name,
+        path: join(folder, 'content'),
+      }));
+      const incoming = { folder: '/build/new folder', owner: 1000, files };
+      const { log, letterBox } = await runGuest(
+        folder,
+        [shell("cd '/build/new folder' && stat -c '%n %u:%g %a %s' . * && sha256sum * && touch mine")],
+        { incoming, spec: { incoming: incoming.folder } },
+      );
+      const digest = createHash('sha256').update(Buffer.alloc(9_000_000, 'handed in\n')).digest('hex');
+      expect(log.trimEnd().split('\n')).toEqual([
+        ...[
+          '. 1000:1000 755 4096',
+          'a b_1.0.dsc 1000:1000 644 9000000',
+          'content.tar.xz 1000:1000 644 9000000',
+        ],
+        ...[`${digest}  a b_1.0.dsc`, `${digest}  content.tar.xz`],
+      ]);
+      expect(letterBox?.header.result).toBe('succeeded');
+    });
+
+    test('what it is handed in and has no room for is a full disk', async () => {
+      const folder = await temporaryFolder();
+      await busyboxDisk(folder, 20);
+      await writeFile(join(folder, 'content'), Buffer.alloc(25_000_000, 'x'));
+      const incoming = { folder: '/out', owner: 1000, files: [{ name: 'x', path: join(folder, 'content') }] };
+      const { records, letterBox } = await runGuest(folder, [shell('echo never')], {
+        incoming,
+        spec: { incoming: '/out' },
+      });
+      expect(letterBox?.header.result).toBe('disk-full');
+      expect(records.filter((line) => line.startsWith('begin'))).toEqual([]);
+    });
+
+    test('what it is handed in does not follow a link out of the build root', async () => {
+      const folder = await temporaryFolder();
+      await busyboxTree(join(folder, 'tree'));
+      await symlink('/toolkit', join(folder, 'tree', 'build'));
+      await busyboxDisk(folder);
+      await writeFile(join(folder, 'content'), 'x');
+      const incoming = {
+        folder: '/build',
+        owner: 0,
+        files: [{ name: 'phase', path: join(folder, 'content') }],
+      };
+      const { letterBox, ...said } = await runGuest(folder, [shell('echo never')], {
+        incoming,
+        spec: { incoming: '/build' },
+      });
+      expect(letterBox).toBeUndefined();
+      expect(said.console).toContain('/build is no folder of the build root');
+    });
+
     test('a build that succeeds: what it sees, and what it leaves behind', async () => {
       const folder = await temporaryFolder();
       await busyboxDisk(folder);

@@ -22,6 +22,7 @@ const command = (over: Partial<GuestCommand> = {}): GuestCommand => ({
 const boot = (commands: readonly GuestCommand[], architecture: Architecture = 'amd64') => ({
   spec: {
     ...{ phase: 'build' as const, nonce: 'a'.repeat(32), architecture, commands, outputDirectory: '/out' },
+    incoming: '/build/work',
     filesystem: {
       ...{ name: 'ext4' as const, content: 'device' as const },
       mountOptions: ['noatime', 'nobarrier'],
@@ -39,6 +40,7 @@ test('the configuration is what the protocol says, to the byte', () => {
   expect(files).toEqual({
     slipway: undefined,
     'slipway/phase': 'build',
+    'slipway/incoming': '/build/work',
     'slipway/nonce': 'a'.repeat(32),
     'slipway/personality': 'linux',
     'slipway/filesystem': 'ext4',

@@ -5,6 +5,7 @@ import { CommandFailed, run } from '../../host/run.ts';
 import {
   admit,
   asScratchFull,
+  BOOTS,
   createScratch,
   deleteScratch,
   freeSpace,
@@ -17,13 +18,10 @@ const ID = 'anvil-0198c0de-1-1';
 
 test('all paths follow from the id, differ, and lie in the folder of the lease', () => {
   const scratch = scratchFolder('/scratch', ID);
-  const { folder, initramfs, vm, ...others } = scratch;
+  const { folder, initramfs, vm, boot, ...others } = scratch;
   const paths = [
     ...Object.values(others),
-    initramfs('install'),
-    initramfs('build'),
-    vm('install'),
-    vm('build'),
+    ...BOOTS.flatMap((name) => [initramfs(name), vm(name), boot(name)]),
   ];
   expect(folder).toBe(`/scratch/${ID}`);
   expect(new Set(paths).size).toBe(paths.length);
@@ -45,8 +43,7 @@ test('a scratch folder is made for root alone, and making it again keeps what is
   await createScratch(root, ID);
   expect(await readFile(scratch.disk, 'utf8')).toBe('disk');
   expect((await stat(scratch.folder)).mode & 0o777).toBe(0o700);
-  expect(await readdir(scratch.vm('install'))).toEqual([]);
-  expect(await readdir(scratch.vm('build'))).toEqual([]);
+  for (const name of BOOTS) expect(await readdir(scratch.vm(name))).toEqual([]);
 });
 
 test('deleting takes odd permissions, names and depths, and is idempotent', async () => {

@@ -103,7 +103,11 @@ test.each(['debian', 'script'] as const)(
         : await requestOf(['--script', script, '--name', 'hello']);
     const plan = recipes[kind].plan(request, lockOf('hello'));
     expect(JSON.stringify([request, plan])).not.toContain('own-');
-    const names = new Set([...plan.install, ...plan.build].flatMap(({ env }) => Object.keys(env)));
+    const names = new Set(
+      [...plan.install.unpacked, ...plan.install.onBase, ...plan.build].flatMap(({ env }) =>
+        Object.keys(env),
+      ),
+    );
     const known = [
       'DEBCONF_NONINTERACTIVE_SEEN',
       'DEBIAN_FRONTEND',

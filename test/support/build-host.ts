@@ -5,8 +5,9 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { NativeConnection, type WorkflowBundle } from '@temporalio/worker';
 import type { Dependencies, Guests } from '../../activities/dependencies.ts';
 
-import { openLeases } from '../../host/leases.ts';
-import { scratchFolder } from '../../host/scratch.ts';
+import { type Leases, openLeases } from '../../host/leases.ts';
+import { BOOTS, scratchFolder } from '../../host/scratch.ts';
+import { type BuildRoots, noBuildRoots } from '../../images/build-roots/build-roots.ts';
 import { diskFiles } from '../../images/disk-places.ts';
 import { filesystems } from '../../images/filesystems.ts';
 import { recipes } from '../../recipes/index.ts';
@@ -41,6 +42,8 @@ export interface TestHostOptions {
   graceSeconds?: number;
   isolation?: NonNullable<FakeVmOptions['isolation']>;
   resolver?: Resolver;
+  /** Default: none are kept. */
+  buildRoots?: (home: string, leases: Leases) => BuildRoots;
   /** As `store.keepInputs` of the configuration. */
   keepInputs?: boolean;
 }
@@ -97,6 +100,7 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
     vms: new Map([[vm.type, vm]]),
     filesystems: { default: 'ext4', byName: filesystems },
     disks: diskFiles,
+    buildRoots: options.buildRoots?.(home, leases) ?? noBuildRoots,
     guests: fakeGuests,
     leases,
   };
@@ -107,7 +111,7 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
     for (const stop of stops) await stop();
     await connection.close();
     for (const id of await readdir(scratch)) {
-      for (const phase of ['install', 'build'] as const) await vm.kill(scratchFolder(scratch, id).vm(phase));
+      for (const boot of BOOTS) await vm.kill(scratchFolder(scratch, id).vm(boot));
     }
   });
   return {
@@ -181,7 +185,10 @@ async function blob(store: Store, name: string, text: string) {
 
 /** A build root of one file; a fake guest needs no kernel. */
 const fakeGuests: Guests = {
-  fillTree: async ({ tree, lock }) => writeFile(join(tree, 'name'), lock.source.name),
+  fillTree: async ({ tree, packages }) => writeFile(join(tree, 'packages'), `${packages.length}\n`),
+  kernelParts: () => ['guest'],
+  code: async () => 'c'.repeat(64),
+  handIn: async () => undefined,
   prepareKernel: async () => ({
     ...{ from: 'package', release: '6.1' },
     ...{ image: 'a'.repeat(64), initramfs: 'b'.repeat(64) },

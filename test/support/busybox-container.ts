@@ -1,6 +1,7 @@
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { writeIncoming } from '../../guest/incoming.ts';
 import { bootInitramfs } from '../../guest/initramfs.ts';
 import { toolkitInitramfs } from '../../guest/toolkit.ts';
 import { bootTime } from '../../host/boot-time.ts';
@@ -15,7 +16,7 @@ import { GUEST_LIMITS } from './tiny-guest.ts';
 
 /** As `runBusyboxGuest`, in a container. */
 export const runBusyboxContainer: RunGuest = async (folder, commands, options = {}) => {
-  const { cpus = 1, memoryMiB = 256, spec: more } = options;
+  const { cpus = 1, memoryMiB = 256, spec: more, incoming } = options;
   const path = (name: string) => join(folder, name);
   const spec: GuestSpec = {
     ...{ phase: 'build', nonce: NONCE, architecture: 'amd64', outputDirectory: '/out', commands },
@@ -26,6 +27,8 @@ export const runBusyboxContainer: RunGuest = async (folder, commands, options = 
   await toolkitInitramfs({ filesystemModules: [], into: path('toolkit') });
   await bootInitramfs({ toolkit: path('toolkit'), into: spec.initramfs, spec });
   await emptySwap(spec.swap);
+  if (incoming !== undefined)
+    await writeIncoming(incoming, spec.swap, path('incoming'), AbortSignal.timeout(60_000));
   const vm = createContainerVm();
   const own = await mkdtemp(path('vm-'));
   await vm.start(own, spec, bootTime() + 600);

@@ -1,5 +1,6 @@
 import { copyFile, mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Incoming, writeIncoming } from '../../guest/incoming.ts';
 import { bootInitramfs } from '../../guest/initramfs.ts';
 import { type Kernel, unpackKernel } from '../../guest/kernel.ts';
 import { toolkitInitramfs } from '../../guest/toolkit.ts';
@@ -27,7 +28,7 @@ export async function busyboxTree(tree: string): Promise<void> {
   await mkdir(join(tree, 'bin'), { recursive: true });
   await copyFile('/bin/busybox', join(tree, 'bin/busybox'));
   await run(['chroot', tree, '/bin/busybox', '--install', '-s', '/bin']);
-  await mkdir(join(tree, 'out'));
+  await mkdir(join(tree, 'out'), { recursive: true });
   await run(['chown', '1000:1000', join(tree, 'out')]);
 }
 
@@ -54,11 +55,13 @@ export async function runBusyboxGuest(
     spec?: Partial<GuestSpec>;
     /** Of the disk. Default: ext4. */
     filesystem?: Filesystem;
+    /** What it is handed in. */
+    incoming?: Incoming;
     /** Size of the swap. Default: 32. */
     swapMiB?: number;
   } = {},
 ): Promise<GuestSaid & { letterBox: LetterBox | undefined }> {
-  const { spec, filesystem = ext4, swapMiB = 32, ...machine } = options;
+  const { spec, filesystem = ext4, swapMiB = 32, incoming, ...machine } = options;
   const kernel = await testKernel();
   const path = (name: string) => join(folder, name);
   await toolkitInitramfs({ kernel, filesystemModules: filesystem.modules, into: path('toolkit') });
@@ -72,6 +75,8 @@ export async function runBusyboxGuest(
     },
   });
   await emptySwap(path('swap'), swapMiB * 1024 ** 2);
+  if (incoming !== undefined)
+    await writeIncoming(incoming, path('swap'), path('incoming'), AbortSignal.timeout(60_000));
   const said = await bootGuest({
     ...{ disk: path('disk'), swap: path('swap'), kernel: kernel.image, initramfs: path('initramfs'), folder },
     ...machine,

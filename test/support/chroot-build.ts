@@ -25,7 +25,7 @@ export async function chrootBuild(inputs: BuildInputs): Promise<ChrootBuild> {
   try {
     await mkdir(tree);
     await preinstall({ tree, packages, sources, sourcesDirectory: plan.sourcesDirectory, context });
-    for (const command of plan.install) await runInChroot(tree, command, { timeout: 240_000 });
+    for (const command of plan.install.unpacked) await runInChroot(tree, command, { timeout: 240_000 });
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;

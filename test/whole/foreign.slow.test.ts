@@ -1,10 +1,10 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { specOf } from '../../activities/boot.ts';
+import { incomingOf, specOf } from '../../activities/boot.ts';
 import { extractArtifacts } from '../../extraction/extract.ts';
 import { bootTime } from '../../host/boot-time.ts';
-import { createScratch, deleteScratch } from '../../host/scratch.ts';
+import { BOOTS, createScratch, deleteScratch } from '../../host/scratch.ts';
 import { diskFiles } from '../../images/disk-places.ts';
 import { ext4 } from '../../images/ext4.ts';
 import { fillDisk } from '../../images/fill.ts';
@@ -66,7 +66,7 @@ test.each([
     const scratch = await createScratch(root, 'host-run-1-1');
     const vm = createQemuVm({ type: 'qemu', uid: 64_055, gid: 64_055 });
     onTestFinished(async () => {
-      for (const phase of ['install', 'build'] as const) await vm.kill(scratch.vm(phase));
+      for (const name of BOOTS) await vm.kill(scratch.vm(name));
       await deleteScratch(root, 'host-run-1-1');
     });
     const disks = await diskFiles.give(scratch, request.resources, context.signal);
@@ -75,12 +75,15 @@ test.each([
     expect(used).toMatchObject({ from: 'package', release: expect.stringContaining(kernelOf) });
     const plan = recipes.script.plan(request, lock);
     await fillDisk({ filesystem: ext4, disk: disks.disk, tree: scratch.tree, context }, (tree) =>
-      guests.fillTree({ lock, plan, tree }, context),
+      guests.fillTree({ packages: [...lock.base, ...lock.dependencies], plan, tree }, context),
     );
 
     for (const phase of ['install', 'build'] as const) {
       const boot = { nonce: NONCE, logBase: 0 };
-      const spec = specOf(scratch, { ...disks, filesystem: ext4 }, request, plan, phase, boot);
+      const incoming = incomingOf(plan, lock, { phase });
+      if (incoming !== undefined) await guests.handIn(scratch, disks.swap, incoming, context);
+      const on = { ...disks, filesystem: ext4 };
+      const spec = specOf(scratch, on, request, plan, { phase }, incoming, boot);
       await guests.writeInitramfs(scratch, spec);
       await vm.start(scratch.vm(phase), spec, bootTime() + 900);
       await expect

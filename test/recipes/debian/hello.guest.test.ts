@@ -73,7 +73,7 @@ describe('the build root of hello', () => {
   test(
     'the install commands configure every package; dpkg finds nothing wrong',
     async () => {
-      for (const command of plan.install) await runInChroot(tree, command, { timeout: 2 * MINUTES });
+      for (const command of plan.install.unpacked) await runInChroot(tree, command, { timeout: 2 * MINUTES });
       const states = await query(STATUS);
       expect(new Set(states)).toEqual(new Set(['install ok installed']));
       const installed = await query(IDENTITY);
@@ -150,8 +150,7 @@ describe('the build root of hello', () => {
     });
     await run(['cp', broken.path, join(tree, 'broken.deb')]);
     await asRoot(['dpkg', '--unpack', '/broken.deb']);
-    const index = plan.install.findIndex(({ argv }) => argv.includes('--configure'));
-    const command = plan.install[index];
+    const command = plan.install.unpacked.find(({ argv }) => argv.includes('--configure'));
     if (command === undefined) throw new Error('the plan does not configure');
     const failure = await runInChroot(tree, command).catch((error: unknown) => error);
     if (!(failure instanceof CommandFailed)) throw new Error('it did not fail');
@@ -163,7 +162,7 @@ describe('the build root of hello', () => {
       ],
     };
     const lines = failure.stderr.trimEnd().split('\n');
-    expect(debianRecipe.explainInstallFailure(lock, index, lines).items).toEqual(['broken']);
+    expect(debianRecipe.explainInstallFailure(lock, command.title, lines).items).toEqual(['broken']);
   });
 
   function asRoot(argv: [string, ...string[]]) {

@@ -59,7 +59,9 @@ test('a native package has no revision to leave out', () => {
 
 test('who runs what: packages are installed as root, the source is touched by the builder alone', () => {
   const plan = planOf({});
-  expect(new Set(plan.install.map(({ user }) => user))).toEqual(new Set(['root']));
+  expect(new Set([...plan.install.unpacked, ...plan.install.onBase].map(({ user }) => user))).toEqual(
+    new Set(['root']),
+  );
   expect(new Set(plan.build.map(({ user }) => user))).toEqual(new Set(['builder']));
 });
 
@@ -177,7 +179,9 @@ test('a build sees the environment of a build host: a home that is not there, C.
 
 test('nothing of a request becomes part of a text for the shell', () => {
   const shells = (plan: ReturnType<typeof planOf>) =>
-    [...plan.install, ...plan.build].filter(({ argv }) => argv[0] === 'sh').map(({ argv }) => argv[2]);
+    [...plan.install.unpacked, ...plan.install.onBase, ...plan.build]
+      .filter(({ argv }) => argv[0] === 'sh')
+      .map(({ argv }) => argv[2]);
   expect(shells(planOf({ buildOptions: ['nocheck'], profiles: ['nodoc'] }, '9-9'))).toEqual(
     shells(planOf({})),
   );
@@ -227,7 +231,7 @@ function collect(work: string) {
 
 test("a failed installation names dpkg's packages, but none that the lock does not have", () => {
   const plan = planOf({});
-  const configure = plan.install.findIndex(({ argv }) => argv.includes('--configure'));
+  const configure = plan.install.unpacked.find(({ argv }) => argv.includes('--configure'));
   const lines = [
     'dpkg: error',
     'Errors were encountered while processing:',
@@ -235,7 +239,7 @@ test("a failed installation names dpkg's packages, but none that the lock does n
     ' debhelper',
     ' made-up',
   ];
-  expect(recipes.debian.explainInstallFailure(lockOf('1'), configure, lines)).toEqual({
+  expect(recipes.debian.explainInstallFailure(lockOf('1'), configure?.title, lines)).toEqual({
     message: 'dpkg could not configure a package: libc6, debhelper',
     items: ['libc6', 'debhelper'],
   });
@@ -243,7 +247,8 @@ test("a failed installation names dpkg's packages, but none that the lock does n
 
 test('it says which step failed where the log tells nothing', () => {
   const plan = planOf({});
-  const steps = plan.install.map((_, index) => recipes.debian.explainInstallFailure(lockOf('1'), index, []));
-  expect(new Set(steps.map(({ message }) => message)).size).toBe(plan.install.length);
+  const { unpacked } = plan.install;
+  const steps = unpacked.map(({ title }) => recipes.debian.explainInstallFailure(lockOf('1'), title, []));
+  expect(new Set(steps.map(({ message }) => message)).size).toBe(unpacked.length);
   expect(steps.every(({ items }) => items.length === 0)).toBe(true);
 });

@@ -32,7 +32,7 @@ test('the sources lie in the work folder, the script runs there as the builder, 
   expect(new Set(plan.build.map(({ user, cwd }) => `${user} ${cwd}`))).toEqual(
     new Set([`builder ${plan.sourcesDirectory}`]),
   );
-  expect(new Set(plan.install.map(({ user }) => user))).toEqual(new Set(['root']));
+  expect(new Set(plan.install.unpacked.map(({ user }) => user))).toEqual(new Set(['root']));
   expect(plan.build[1]?.argv).toEqual(['/usr/bin/env', '/bin/sh', '-e', '/build/script']);
 });
 
@@ -52,7 +52,9 @@ test('variables reach the script alone, not what makes its process the builderâ€
 
 test('nothing of a request becomes part of a text for the shell', () => {
   const texts = (plan: ReturnType<typeof planOf>) =>
-    [...plan.install, ...plan.build].filter(({ argv }) => argv[1] === '-c').map(({ argv }) => argv[2]);
+    [...plan.install.unpacked, ...plan.build]
+      .filter(({ argv }) => argv[1] === '-c')
+      .map(({ argv }) => argv[2]);
   expect(texts(planOf({ script: '$(reboot)', output: '$(x)', environment: { A: '$(y)' } }))).toEqual(
     texts(planOf({})),
   );

@@ -1,0 +1,78 @@
+import type { Lease, ResolvedInputs, RootLayer, RootStart } from '../activities/contract.ts';
+import type { InputPart } from '../schema/lock.ts';
+import type { UsedKernel, VmStatistics } from '../schema/result.ts';
+import { fetching, making } from './activity-classes.ts';
+import type { BuildProgress } from './build-progress.ts';
+
+/** A disk and what it takes to have the whole build root on it. */
+export interface Prepared extends RootStart {
+  kernel: UsedKernel;
+}
+
+/** What was brought onto the host. */
+export interface Fetched {
+  downloadedBytes: number;
+  inputBytes: number;
+}
+
+/**
+ * From a lock to a disk that boots: what every build needs is fetched; then the host says what it keeps of the build
+ * root, and only what is missing is fetched and unpacked.
+ * @param fetched is added to
+ */
+export async function prepare(
+  lease: Lease,
+  inputs: ResolvedInputs,
+  progress: BuildProgress,
+  fetched: Fetched,
+): Promise<Prepared> {
+  const { request, lock } = inputs;
+  const fetch = async (what: string, parts: InputPart[]) => {
+    progress.enter('fetch');
+    const { downloadedBytes, inputBytes } = await fetching(lease, what).fetchInputs(lease, lock, parts);
+    fetched.downloadedBytes += downloadedBytes;
+    fetched.inputBytes += inputBytes;
+  };
+  await fetch('source and kernel', ['guest']);
+  progress.enter('image');
+  const { diskMiB, swapMiB } = request.resources;
+  const summary = `disk ${diskMiB} MiB, swap ${swapMiB} MiB, kept build root`;
+  const prepared = await making(lease, summary).createImage(lease, request, lock);
+  const [first] = prepared.layers;
+  if (first === undefined) return prepared;
+  const { layer } = first;
+  const packages: InputPart[] = layer === 'rest' ? ['dependencies'] : ['base', 'dependencies'];
+  await fetch(`packages, of ${inputs.files} files in all`, packages);
+  if (layer === 'rest') return prepared;
+  progress.enter('preinstall');
+  const what = layer === 'base' ? 'unpack the base, run nothing' : 'unpack the build root, run nothing';
+  await making(lease, what).preinstall(lease, request, lock, layer);
+  return prepared;
+}
+
+/** What an operator reads of a boot that installs. */
+export const INSTALLS: Record<RootLayer, string> = {
+  whole: 'install the build root',
+  base: 'install the base',
+  rest: 'install the rest of the build root',
+};
+
+/** Two boots of one phase as one: times and requests add up, peaks do not. */
+export function inAll(before: VmStatistics | undefined, after: VmStatistics): VmStatistics {
+  if (before === undefined) return after;
+  const sum = (name: keyof VmStatistics) => before[name] + after[name];
+  const peak = (name: keyof VmStatistics) => Math.max(before[name], after[name]);
+  return {
+    seconds: sum('seconds'),
+    bootSeconds: sum('bootSeconds'),
+    commandSeconds: sum('commandSeconds'),
+    peakMemoryMiB: peak('peakMemoryMiB'),
+    peakDiskMiB: peak('peakDiskMiB'),
+    peakSwapMiB: peak('peakSwapMiB'),
+    readRequests: sum('readRequests'),
+    writeRequests: sum('writeRequests'),
+    readSectors: sum('readSectors'),
+    writtenSectors: sum('writtenSectors'),
+    logBytes: sum('logBytes'),
+  };
+}
