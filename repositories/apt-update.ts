@@ -6,7 +6,7 @@ import type { AptRoot } from './apt-root.ts';
 const NO_CACHE = ['-o', 'pkgCacheFile::Generate=false'];
 
 /** An update whose worker was killed must not go on, and change lists under whoever comes next. */
-const WITH_US = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
+export const WITH_US = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
 
 /**
  * Brings the lists of a root up to date; what did not change is not fetched again.

@@ -1,11 +1,13 @@
 import { access, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { allEnded } from '../host/all-ended.ts';
 import { withFileLock } from '../host/file-lock.ts';
 import { CommandFailed, run } from '../host/run.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import { type AptRepository, aptSources, describeRepositories } from './apt-repository.ts';
 import { type AptRoot, createAptRoot } from './apt-root.ts';
-import { rejectedRepositories, updateFailure } from './apt-update.ts';
+import { rejectedRepositories, updateFailure, WITH_US } from './apt-update.ts';
+import { updateKept } from './kept-lists.ts';
 import { type Proxies, readProxies } from './proxies.ts';
 import { type IndexTarget, indexTargets, releaseField, releaseFiles } from './releases.ts';
 
@@ -21,10 +23,15 @@ export interface HostSourcesOptions {
   keyrings?: string;
   /** Default: read from this machine. */
   proxies?: Proxies;
+  /** Called when it is its turn, before it looks at anything. */
+  begin?: () => void;
 }
 
 /** Suites beside the release itself that belong to it; backports and proposed updates do not. */
 const PARTS = ['', '-updates', '-security'];
+
+/** Of the Release files, in the folder of the options. */
+const FOLDER = 'machine';
 
 /** Seconds that one look may wait for another. */
 const LOCK_SECONDS = 120;
@@ -48,10 +55,20 @@ const NO_INDEXES = ['Packages', 'Sources'].flatMap((name) => [
  *   InputRejected (expired)
  */
 export async function hostRepositories(options: HostSourcesOptions): Promise<AptRepository[]> {
+  const folder = join(options.directory, FOLDER);
+  await mkdir(folder, { recursive: true });
+  const look = async () => {
+    options.begin?.();
+    return await lookAtSources(folder, options);
+  };
+  return await withFileLock(join(folder, 'lock'), LOCK_SECONDS, look, options.signal);
+}
+
+async function lookAtSources(folder: string, options: HostSourcesOptions): Promise<AptRepository[]> {
   const { id, codename } = await release(options.osRelease ?? '/etc/os-release');
   const keyring = await archiveKeyring(options.keyrings ?? '/usr/share/keyrings', id, codename);
   const candidates = group(await machineTargets(options.etc ?? '/etc/apt', options.signal), keyring);
-  const found = candidates.length === 0 ? [] : await genuine(candidates, codename, options);
+  const found = candidates.length === 0 ? [] : await genuine(candidates, codename, folder, options);
   if (found.length === 0) {
     throw none(
       id,
@@ -111,35 +128,33 @@ function group(targets: readonly IndexTarget[], keyring: string): AptRepository[
 async function genuine(
   candidates: readonly AptRepository[],
   codename: string,
-  { directory, signal, proxies }: HostSourcesOptions,
+  folder: string,
+  { signal, ...options }: HostSourcesOptions,
 ): Promise<AptRepository[]> {
   const entries = candidates.map((each) => ({ ...each, keyrings: [each.signedBy ?? ''] }));
-  const { stdout } = await run(['dpkg', '--print-architecture']);
-  const folder = join(directory, 'machine');
-  await mkdir(folder, { recursive: true });
+  const [{ stdout: architecture }, proxies] = await allEnded([
+    run(['dpkg', '--print-architecture']),
+    options.proxies === undefined ? readProxies() : Promise.resolve(options.proxies),
+  ]);
+  const root = await createAptRoot({
+    ...{ directory: folder, architecture: architecture.trim(), proxies },
+    sources: aptSources(entries),
+  });
+  const { result: strangers } = await updateKept(folder, () => readReleases(root, signal));
+  const accepted = await releaseFiles(root, await indexTargets(root, signal, ['--no-release-info']));
   const names = PARTS.map((part) => codename + part);
-  const look = async () => {
-    const root = await createAptRoot({
-      directory: folder,
-      architecture: stdout.trim(),
-      proxies: proxies ?? (await readProxies()),
-      sources: aptSources(entries),
-    });
-    const strangers = await readReleases(root, signal);
-    const accepted = await releaseFiles(root, await indexTargets(root, signal, ['--no-release-info']));
-    return candidates.filter(({ uris: [uri], suites: [suite] }) => {
-      const of = accepted.find(({ target }) => target.uri === uri && target.suite === suite);
-      if (of === undefined || strangers.some((line) => line.includes(`${uri} ${suite}:`))) return false;
-      return names.includes(releaseField(of.bytes, 'Codename'));
-    });
-  };
-  return await withFileLock(join(folder, 'lock'), LOCK_SECONDS, look, signal);
+  return candidates.filter(({ uris: [uri], suites: [suite] }) => {
+    const of = accepted.find(({ target }) => target.uri === uri && target.suite === suite);
+    if (of === undefined || strangers.some((line) => line.includes(`${uri} ${suite}:`))) return false;
+    return names.includes(releaseField(of.bytes, 'Codename'));
+  });
 }
 
 /** Fetches the Release files; returns a line for each repository that the keyring did not sign. */
 async function readReleases(root: AptRoot, signal: AbortSignal | undefined): Promise<string[]> {
   try {
-    await root.run(['apt-get', 'update', '-q', ...NO_INDEXES], signal === undefined ? {} : { signal });
+    const argv = [...WITH_US, 'apt-get', 'update', '-q', ...NO_INDEXES] as const;
+    await root.run(argv, signal === undefined ? {} : { signal });
     return [];
   } catch (error) {
     if (!(error instanceof CommandFailed)) throw error;

@@ -5,8 +5,6 @@ import { ignoreMissing, writeFileAtomic } from '../host/atomic-file.ts';
 import { bootId } from '../host/boot-time.ts';
 import { CommandFailed } from '../host/run.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
-import type { AptRoot } from './apt-root.ts';
-import { updateLists } from './apt-update.ts';
 import { digestOf } from './partial-file.ts';
 
 /** One file of package lists: a Release file by its content, any other by what apt's own caches go by. */
@@ -26,25 +24,29 @@ export const MANIFEST = 'manifest.json';
  * Brings kept lists up to date, by the one process that holds their lock, and says what they are then. apt takes lists on
  * trust that belong to a Release file which has not changed: so what a killed update, a crash of the host or anything
  * else left otherwise than the last whole update did is thrown away and fetched anew.
- * @throws SlipwayFailure as updateLists
+ * @param update runs `apt-get update` in that root
+ * @throws what `update` throws
  */
-export async function updateKeptLists(root: AptRoot, signal: AbortSignal): Promise<ListFile[]> {
-  const lists = join(root.directory, 'lists');
-  if (!(await isWhole(root.directory))) {
-    await rm(join(root.directory, MANIFEST), { force: true });
+export async function updateKept<Result>(
+  directory: string,
+  update: () => Promise<Result>,
+): Promise<{ result: Result; files: ListFile[] }> {
+  const lists = join(directory, 'lists');
+  if (!(await isWhole(directory))) {
+    await rm(join(directory, MANIFEST), { force: true });
     await clear(lists);
   }
   // What was half fetched: apt would go on with it, and stumble where it is damaged.
   await rm(join(lists, 'partial'), { recursive: true, force: true });
   await mkdir(join(lists, 'partial'), { recursive: true });
   try {
-    await updateLists(root, signal);
+    const result = await update();
+    return { result, files: await seal(directory) };
   } catch (error) {
     // What apt ended by itself is whole, too: of several repositories some may be new.
-    if (isOver(error)) await seal(root.directory);
+    if (isOver(error)) await seal(directory);
     throw error;
   }
-  return await seal(root.directory);
 }
 
 function isOver(error: unknown): boolean {

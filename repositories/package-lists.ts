@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
+import { allEnded } from '../host/all-ended.ts';
 import { ignoreMissing } from '../host/atomic-file.ts';
 import { withFileLock } from '../host/file-lock.ts';
 import { FreshWork } from '../host/fresh-work.ts';
@@ -16,7 +17,8 @@ import {
   openAptRoot,
   withPreferences,
 } from './apt-root.ts';
-import { updateKeptLists } from './kept-lists.ts';
+import { updateLists } from './apt-update.ts';
+import { updateKept } from './kept-lists.ts';
 import { hasCaches, linkLists, stateFolder } from './list-state.ts';
 import { type Mirrors, mirrorsOf } from './packages.ts';
 
@@ -101,11 +103,12 @@ async function update(
 ): Promise<string> {
   const locked = async () => {
     begin();
-    const [version, files] = await Promise.all([
+    const root = await createAptRoot(options);
+    const [{ stdout: version }, { files }] = await allEnded([
       run(['apt-get', '--version'], { signal }),
-      createAptRoot(options).then((root) => updateKeptLists(root, signal)),
+      updateKept(options.directory, () => updateLists(root, signal)),
     ]);
-    return await stateFolder(options, files, version.stdout);
+    return await stateFolder(options, files, version);
   };
   return await withFileLock(join(options.directory, 'lock'), LOCK_SECONDS, locked, signal);
 }

@@ -13,6 +13,7 @@ import { type AptRepository, describeRepositories, type SourceEntry } from './ap
 import type { InputCache } from './cache.ts';
 import { type LockedGuest, resolveGuest } from './kernel.ts';
 import { keepKeyring } from './keyring.ts';
+import { type OwnRepositories, withOwnRepositories } from './own-repositories.ts';
 import { currentLists } from './package-lists.ts';
 import { askBase, askDependencies, askWithLocalPackages } from './packages-of-build.ts';
 import { preferencesText } from './preferences.ts';
@@ -26,7 +27,7 @@ import { storedFile } from './wanted-files.ts';
 export interface AptResolverOptions {
   store: Store;
   /** For requests that name none. A function is asked each time that they are needed. */
-  repositories: readonly AptRepository[] | ((signal: AbortSignal) => Promise<readonly AptRepository[]>);
+  repositories: readonly AptRepository[] | OwnRepositories;
   /** Absolute folder for package lists and keyrings; made where it is missing. Several processes may share it. */
   directory: string;
   /**
@@ -45,24 +46,33 @@ export interface AptResolverOptions {
 
 /** Resolves with apt in a private root: signatures, dates, the chain of digests and the solver are apt's own. */
 export function createAptResolver(options: AptResolverOptions): Resolver {
-  return { resolve: (request, context) => guarded(() => resolve(request, options, context)) };
+  return {
+    resolve: (request, context) =>
+      guarded(async () => {
+        const requested = request.repositories;
+        if (requested?.every(hasKeyring)) return await resolve(request, [], options, context);
+        return await withOwnRepositories(options.repositories, context.signal, (own, signal) =>
+          resolve(request, own, options, { ...context, signal }),
+        );
+      }),
+  };
 }
 
 async function resolve(
   request: BuildRequest,
+  own: readonly AptRepository[],
   options: AptResolverOptions,
-  context: StepContext,
+  { signal, report }: StepContext,
 ): Promise<Lock> {
   const { directory, store, download, recipes, kernelPackage, native } = options;
   const { architecture } = request;
-  const { signal } = context;
   const wanted = recipes[request.recipe.kind].wanted(request);
-  const tell = (what: string, done: number) => context.report({ what, done, total: 3, unit: 'files' });
-  const entries = await sourceEntries(request.repositories, options, signal);
+  const tell = (what: string, done: number) => report({ what, done, total: 3, unit: 'files' });
+  const entries = await sourceEntries(request.repositories, own, options);
   const proxies = options.proxies ?? (await readProxies());
   tell(`package lists of ${describeRepositories(entries)}`, 0);
-  const own = { directory, proxies, architecture, ...listsOf(wanted) };
-  const lists = await currentLists(entries, own, signal);
+  const of = { directory, proxies, architecture, ...listsOf(wanted) };
+  const lists = await currentLists(entries, of, signal);
   tell('source, kernel and base of the build root', 1);
   const quiet = { signal, report: () => {} };
   const choosing = { lists, architecture, wanted };
@@ -79,7 +89,7 @@ async function resolve(
   ]);
   tell(`what ${source.name} ${source.version} needs`, 2);
   const built = { ...source, dsc };
-  const local = { store, download, architectures: [architecture, ...own.foreign] };
+  const local = { store, download, architectures: [architecture, ...of.foreign] };
   const packages = hasOwn
     ? await askWithLocalPackages(choosing, built, local)
     : await askDependencies(choosing, built, base);
@@ -104,28 +114,29 @@ export async function workerGuest(
   return guarded(async () => {
     const { directory, kernelPackage, native } = options;
     await mkdir(directory, { recursive: true });
-    const entries = await sourceEntries(undefined, options, signal);
+    const { repositories } = options;
+    const own = typeof repositories === 'function' ? await repositories(signal) : repositories;
+    const entries = await sourceEntries(undefined, own, options);
     const proxies = options.proxies ?? (await readProxies());
     const wanted = { architecture, kernelPackage, entries, directory, proxies, native };
     return await resolveGuest(wanted, undefined, signal);
   });
 }
 
+const hasKeyring = ({ keyring }: Repository) => keyring !== undefined;
+
 /** The repositories of a request, else the worker's own. */
 async function sourceEntries(
   requested: readonly Repository[] | undefined,
-  { store, directory, repositories }: Pick<AptResolverOptions, 'store' | 'directory' | 'repositories'>,
-  signal: AbortSignal,
+  repositories: readonly AptRepository[],
+  { store, directory }: Pick<AptResolverOptions, 'store' | 'directory'>,
 ): Promise<SourceEntry[]> {
   const keyrings = join(directory, 'keyrings');
-  if (requested?.every(({ keyring }) => keyring !== undefined)) {
+  if (requested?.every(hasKeyring)) {
     return await Promise.all(requested.map((each) => requestedEntry(each, [], store, keyrings)));
   }
   const own = await Promise.all(
-    (typeof repositories === 'function' ? await repositories(signal) : repositories).map(async (each) => ({
-      ...each,
-      keyrings: await ownKeyring(each.signedBy, keyrings),
-    })),
+    repositories.map(async (each) => ({ ...each, keyrings: await ownKeyring(each.signedBy, keyrings) })),
   );
   if (requested === undefined) return own;
   // A repository that names no keyring must be signed by one of the worker's; without any of its own it trusts what

@@ -7,7 +7,7 @@ import { type DiskPlaces, diskFiles } from '../images/disk-places.ts';
 import { filesystems, withMountOptions } from '../images/filesystems.ts';
 import { recipes } from '../recipes/index.ts';
 import { createInputCache, type InputCache } from '../repositories/cache.ts';
-import { hostRepositories } from '../repositories/host-sources.ts';
+import { machineRepositories } from '../repositories/machine-repositories.ts';
 import { readProxies } from '../repositories/proxies.ts';
 import { type AptResolverOptions, createAptResolver } from '../repositories/resolve.ts';
 import type { Store } from '../stores/store.ts';
@@ -46,8 +46,7 @@ export async function compose(configuration: Configuration): Promise<Composition
   const lists = join(directories.cache, 'lists');
   const resolving = {
     store,
-    repositories:
-      configuration.repositories ?? ((signal: AbortSignal) => hostRepositories({ directory: lists, signal })),
+    repositories: configuration.repositories ?? machineRepositories({ directory: lists, proxies }),
     directory: lists,
     kernelPackage: configuration.kernel.from === 'package' ? configuration.kernelPackage : undefined,
     proxies,
