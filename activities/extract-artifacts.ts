@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { extractArtifacts as extract } from '../extraction/extract.ts';
+import type { WrittenFiles } from '../extraction/written-files.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import type { Artifact } from '../schema/result.ts';
 import { activity } from './activity.ts';
@@ -10,9 +11,10 @@ import { scratchOf } from './on-host.ts';
 
 const MIB = 1024 ** 2;
 
-/** Takes the results out of the raw disk; anew where an attempt was cut short. */
+/** Takes the results out of the raw disk; anew where an attempt was cut short. `written` is told of what was written. */
 export function extractArtifacts(
   needs: Pick<Dependencies, 'leases' | 'directories' | 'disks'>,
+  written: WrittenFiles,
 ): HostActivities['extractArtifacts'] {
   return activity('extract', async (context, lease, request, nonce) =>
     inTurn(lease.id, async () => {
@@ -23,7 +25,8 @@ export function extractArtifacts(
       await rm(into, { recursive: true, force: true });
       await mkdir(into, { mode: 0o700 });
       const limits = { bytes: request.limits.artifactsMiB * MIB, files: request.limits.artifactFiles };
-      return fitting(await extract({ disk, swap, into, phase: 'build', nonce, limits, ...context }));
+      const boot = { phase: 'build', nonce } as const;
+      return fitting(await extract({ disk, swap, into, ...boot, limits, written, ...context }));
     }),
   );
 }

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
 import pLimit from 'p-limit';
+import type { WrittenFiles } from '../extraction/written-files.ts';
 import type { StepContext } from '../host/progress.ts';
 import type { Artifact } from '../schema/result.ts';
 import type { Store } from '../stores/store.ts';
@@ -18,25 +19,32 @@ const PARALLEL = 4;
 type Needs = Pick<Dependencies, 'leases' | 'directories' | 'store'>;
 
 /**
- * Puts artifacts and log into the store. The log becomes a blob byte for byte as the live log is, earlier rounds
- * included, so that whoever follows it goes on in the blob where he was.
+ * Puts artifacts and log into the store, and gives them to it: on its filesystem they become the blobs themselves, so
+ * that they are only deleted after this. `written` knows digests of what need not be read again. The log becomes a blob
+ * byte for byte as the live log is, earlier rounds included, so that whoever follows it goes on in the blob where he
+ * was.
  */
-export function uploadArtifacts(needs: Needs): HostActivities['uploadArtifacts'] {
+export function uploadArtifacts(needs: Needs, written: WrittenFiles): HostActivities['uploadArtifacts'] {
   return activity('upload', async (context, lease, artifacts) =>
     inTurn(lease.id, async () => {
       const scratch = await scratchOf(needs, lease);
-      await putFiles(needs.store, scratch.artifacts, artifacts, context);
+      await putFiles({ store: needs.store, written }, scratch.artifacts, artifacts, context);
       const stream = logStream(Context.current().info.workflowExecution?.runId ?? '');
       const file = join(scratch.folder, 'log');
-      const log = await saveLog(needs.store, stream, file, context.signal);
-      await needs.store.putFile(file, log.sha256, context.signal);
+      const log = await saveLog({ store: needs.store, written }, stream, file, context.signal);
+      await needs.store.putFile(file, log.sha256, context.signal, written);
       return { log };
     }),
   );
 }
 
+interface Into {
+  store: Store;
+  written: WrittenFiles;
+}
+
 async function putFiles(
-  store: Store,
+  { store, written }: Into,
   folder: string,
   artifacts: readonly Artifact[],
   { signal, report }: StepContext,
@@ -47,27 +55,32 @@ async function putFiles(
   await limit.map(artifacts, async ({ path, size, sha256 }) => {
     if (sha256 === undefined) return;
     signal.throwIfAborted();
-    await store.putFile(join(folder, path), sha256, signal);
+    await store.putFile(join(folder, path), sha256, signal, written);
     done += size;
     report({ what: path, done, total, unit: 'bytes' });
   });
 }
 
 async function saveLog(
-  store: Store,
+  { store, written }: Into,
   stream: string,
   path: string,
   signal: AbortSignal,
 ): Promise<{ sha256: string; size: number }> {
   const hash = createHash('sha256');
-  await using file = await open(path, 'w', 0o600);
+  // Never into the file of an earlier attempt, which may be a blob by now.
+  await rm(path, { force: true });
+  await using file = await open(path, 'wx', 0o600);
   let size = 0;
   for (;;) {
     signal.throwIfAborted();
     const bytes = await store.readLog(stream, size);
-    if (bytes.length === 0) return { sha256: hash.digest('hex'), size };
+    if (bytes.length === 0) break;
     hash.update(bytes);
     await file.writeFile(bytes);
     size += bytes.length;
   }
+  const sha256 = hash.digest('hex');
+  written.remember(await file.stat({ bigint: true }), sha256);
+  return { sha256, size };
 }

@@ -5,26 +5,28 @@ import type { Readable } from 'node:stream';
 import { ignoreMissing, syncFolder } from '../host/atomic-file.ts';
 import type { Digest } from '../schema/digest.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
+import { linkBlob } from './directory-links.ts';
 import type { Root } from './directory-root.ts';
 import { checkedDigest } from './names.ts';
 import { openSource, type SourceFile, wrongDigest } from './source-file.ts';
-import { BlobMissing, type StoredBlob } from './store.ts';
+import { BlobMissing, type GivenFile, type StoredBlob } from './store.ts';
 
 /** Bytes read at a time: memory does not grow with a blob. */
 const CHUNK = 1024 * 1024;
 const DEFAULT_LIMIT = 64 * 1024 * 1024;
 
-/** `blobs/<first two digits>/<digest>`: written aside, verified, then renamed into place. */
+/** `blobs/<first two digits>/<digest>`: written (or linked) aside, verified, then renamed into place. */
 export async function putFile(
   root: Root,
   source: string,
   digest: Digest,
-  signal?: AbortSignal,
+  { signal, given }: { signal?: AbortSignal | undefined; given?: GivenFile | undefined } = {},
 ): Promise<void> {
   const path = blobPath(root, digest);
   await using file = await openSource(source);
   // A blob of another size was damaged after it was written: it is written anew.
   if (await keep(path, file.size)) return;
+  if (given !== undefined && (await linkBlob(root, path, { source, digest, given }, signal))) return;
   await writeAside(root, path, async (target) => {
     const found = await copy(file, target, signal);
     if (found !== digest) throw wrongDigest(source, found, digest);
@@ -114,21 +116,31 @@ async function openBlob(root: Root, digest: Digest): Promise<FileHandle> {
   throw new BlobMissing(digest, root.path);
 }
 
-/** Copies all of a file in one pass and returns the digest of what was written. */
+/** Copies all of a file in one pass, each part written while it is hashed and the next one is read. */
 async function copy(
   source: SourceFile,
   target: FileHandle,
   signal: AbortSignal | undefined,
 ): Promise<Digest> {
   const hash = createHash('sha256');
-  const buffer = Buffer.allocUnsafe(CHUNK);
-  for (;;) {
-    signal?.throwIfAborted();
-    const length = await source.read(buffer);
-    if (length === 0) return hash.digest('hex');
-    const chunk = buffer.subarray(0, length);
-    hash.update(chunk);
-    await target.writeFile(chunk);
+  const buffers = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)] as const;
+  let [reading, writing] = [source.read(buffers[0]), Promise.resolve()];
+  try {
+    for (let turn: 0 | 1 = 0; ; turn = turn === 0 ? 1 : 0) {
+      const length = await reading;
+      await writing;
+      signal?.throwIfAborted();
+      if (length === 0) return hash.digest('hex');
+      const chunk = buffers[turn].subarray(0, length);
+      writing = target.writeFile(chunk);
+      // Awaited a turn later; until then a failure must not be "unhandled".
+      writing.catch(() => undefined);
+      reading = source.read(buffers[turn === 0 ? 1 : 0]);
+      hash.update(chunk);
+    }
+  } finally {
+    // Nothing goes on with files that are closed.
+    await Promise.allSettled([reading, writing]);
   }
 }
 

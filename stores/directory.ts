@@ -50,7 +50,7 @@ export function createDirectoryStore({ directory }: { directory: string }): Stor
 
   return {
     location,
-    putFile: (path, digest, signal) => using((root) => putFile(root, path, digest, signal)),
+    putFile: (path, digest, signal, given) => using((root) => putFile(root, path, digest, { signal, given })),
     putBytes: (bytes) => using((root) => putBytes(root, bytes)),
     blobSize: (digest) => using((root) => blobSize(root, digest)),
     readBlob: (digest) => using((root) => readBlob(root, digest)),

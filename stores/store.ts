@@ -1,3 +1,4 @@
+import type { BigIntStats } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { Digest } from '../schema/digest.ts';
 
@@ -10,8 +11,8 @@ export interface Store {
   readonly location: string;
 
   /** Puts a file under its digest; where the store has it already nothing is transferred, and it counts as put now.
-   * Verified while it is read. */
-  putFile(path: string, digest: Digest, signal?: AbortSignal): Promise<void>;
+   * Verified while it is read. `given`: it may become the blob itself where it lies. */
+  putFile(path: string, digest: Digest, signal?: AbortSignal, given?: GivenFile): Promise<void>;
   /** Puts bytes and returns their digest. For small things: locks, lists. */
   putBytes(bytes: Uint8Array): Promise<Digest>;
   /** Size in bytes; undefined where it is not there. */
@@ -54,6 +55,15 @@ export interface Store {
   listLogs(): AsyncIterable<{ stream: string; bytes: number; appendedAt: Date }>;
   /** Forgets a live log. Idempotent. */
   deleteLog(stream: string): Promise<void>;
+}
+
+/**
+ * A file that its owner gives away: from then on nobody writes to it or keeps it open for that, it is only deleted. Its
+ * mode and times may change.
+ */
+export interface GivenFile {
+  /** What its owner knows its SHA-256 to be, as long as it is as `stat` says; undefined: it is read to know. */
+  digestOf(stat: BigIntStats): Digest | undefined;
 }
 
 /** A blob as retention sees it. */

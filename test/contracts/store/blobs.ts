@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { open, unlink } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { BlobMissing } from '../../../stores/store.ts';
@@ -16,6 +16,18 @@ export function blobs(under: () => StoreUnderTest): void {
       expect(await other.blobSize(digestOf(bytes))).toBe(size);
       expect(digestOf(await other.readBytes(digestOf(bytes)))).toBe(digestOf(bytes));
       expect(digestOf(await buffer(await other.readBlob(digestOf(bytes))))).toBe(digestOf(bytes));
+    },
+  );
+
+  test.each(['known', 'unknown'])(
+    'a file that is given away, its digest %s, comes back as it was',
+    async (which) => {
+      const bytes = randomBytes(MIB + 1);
+      const [path, digest] = [await file(bytes), digestOf(bytes)];
+      const given = { digestOf: () => (which === 'known' ? digest : undefined) };
+      await under().store.putFile(path, digest, undefined, given);
+      await unlink(path);
+      expect(digestOf(await under().reopen().readBytes(digest))).toBe(digest);
     },
   );
 
