@@ -15,6 +15,12 @@ export const LAUNCH_PROGRAMS = ['flock', 'unshare'] as const;
 /** It runs beside every guest for hours and holds next to nothing: a small heap, collected rather than grown. */
 const MEMORY = ['--max-old-space-size=64', '--max-semi-space-size=1', '--v8-pool-size=1'] as const;
 
+/**
+ * Where Node keeps the supervisor's code once it has stripped and compiled it: 0.05 s of CPU time to come up instead of
+ * 0.13. Beside the code, because whoever can write here can write that too; where nobody can, Node does without.
+ */
+export const COMPILE_CACHE = fileURLToPath(new URL('../node_modules/.cache/slipway/', import.meta.url));
+
 /** Seconds within which a supervisor says that it took the VM on; it needs 0.2 s on an idle machine. */
 const PATIENCE = 60;
 
@@ -31,7 +37,11 @@ export async function launch(
   const said = openSync(join(folder, FILES.said), 'a', 0o600);
   const outer = spawn('flock', supervisorArgs(folder, controlGroups), {
     stdio: ['ignore', said, said],
-    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' },
+    env: {
+      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      LC_ALL: 'C.UTF-8',
+      NODE_COMPILE_CACHE: COMPILE_CACHE,
+    },
     cwd: '/',
     detached: true,
   });
