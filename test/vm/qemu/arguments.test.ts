@@ -51,13 +51,20 @@ describe('the command line of QEMU', () => {
     expect([values(argv('kvm'), '-accel'), values(argv('kvm'), '-cpu')]).toEqual([['kvm'], ['host']]);
     expect([values(argv('tcg'), '-accel'), values(argv('tcg'), '-cpu')]).toEqual([
       ['tcg,thread=multi'],
-      ['max'],
+      ['max,-erms,-fsrm'],
     ]);
   });
 
+  it('tells an emulated kernel, and no other, what would cost an emulator much', () => {
+    expect(values(argv('tcg'), '-append')).toEqual([
+      'console=ttyS0 panic=-1 mitigations=off no5lvl cryptomgr.notests',
+    ]);
+    expect(values(argv('kvm'), '-append')).toEqual(['console=ttyS0 panic=-1']);
+  });
+
   it.each([
-    ['amd64', 'qemu-system-x86_64', 'q35', 'console=ttyS0', 'max'],
-    ['i386', 'qemu-system-x86_64', 'q35', 'console=ttyS0', 'max'],
+    ['amd64', 'qemu-system-x86_64', 'q35', 'console=ttyS0', 'max,-erms,-fsrm'],
+    ['i386', 'qemu-system-x86_64', 'q35', 'console=ttyS0', 'max,-erms,-fsrm'],
     ['arm64', 'qemu-system-aarch64', 'virt', 'console=ttyAMA0', 'max,pauth=off,sve=off'],
     ['armhf', 'qemu-system-aarch64', 'virt', 'console=ttyAMA0', 'max,pauth=off,sve=off'],
   ] as const)('has the machine of %s: %s, %s', (architecture, program, machine, console, cpu) => {
