@@ -51,14 +51,25 @@ async function putFiles(
 ): Promise<void> {
   const total = artifacts.reduce((sum, { size }) => sum + size, 0);
   let done = 0;
-  const limit = pLimit({ concurrency: PARALLEL, rejectOnClear: true });
-  await limit.map(artifacts, async ({ path, size, sha256 }) => {
+  const limit = pLimit(PARALLEL);
+  const failing = new AbortController();
+  const either = AbortSignal.any([signal, failing.signal]);
+  const put = async ({ path, size, sha256 }: Artifact) => {
     if (sha256 === undefined) return;
-    signal.throwIfAborted();
-    await store.putFile(join(folder, path), sha256, signal, written);
+    either.throwIfAborted();
+    await store.putFile(join(folder, path), sha256, either, written);
     done += size;
     report({ what: path, done, total, unit: 'bytes' });
-  });
+  };
+  const puts = artifacts.map((artifact) => limit(put, artifact));
+  try {
+    await Promise.all(puts);
+  } catch (error) {
+    // None goes on with files that are about to be deleted.
+    failing.abort(error);
+    await Promise.allSettled(puts);
+    throw error;
+  }
 }
 
 async function saveLog(
