@@ -16,19 +16,8 @@ import { describe, expect, it } from 'vitest';
 import { dataChunks } from '../../images/build-roots/data-chunks.ts';
 import { createBuildRoots } from '../../images/build-roots/kept-roots.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import {
-  CHUNK,
-  disk,
-  flipByte,
-  KEY,
-  type kept,
-  keyOf,
-  LEASE,
-  patterned,
-  quiet,
-  rootsOf,
-  sum,
-} from './fixtures/roots.ts';
+import { CHUNK, disk, flipByte, KEY, keyOf, LEASE, patterned, quiet, sum } from './fixtures/root-disks.ts';
+import { type Fixture, rootsOf } from './fixtures/roots.ts';
 
 describe('a root that is kept', () => {
   it('is had by the next as it was, and its holes stay holes', async () => {
@@ -180,8 +169,8 @@ describe('who makes a root', () => {
   });
 
   it.each([
-    ['gives up', async ({ roots }: kept) => roots.giveUp('one')],
-    ['is gone', async ({ gone }: kept) => void gone.add('one')],
+    ['gives up', async ({ roots }: Fixture) => roots.giveUp('one')],
+    ['is gone', async ({ gone }: Fixture) => void gone.add('one')],
   ])('is another where the first %s', async (_how, leave) => {
     const on = await rootsOf();
     const target = await disk(on.folder, 'two', 4);
@@ -353,7 +342,7 @@ it('nothing is touched before the first use', async () => {
 });
 
 /** Sets when roots were last used, hours ago. */
-async function age(roots: kept['roots'], hours: Record<string, number>): Promise<void> {
+async function age(roots: Fixture['roots'], hours: Record<string, number>): Promise<void> {
   for (const { key, path } of await roots.list()) {
     const [, ago = 0] = Object.entries(hours).find(([name]) => keyOf(name) === key) ?? [];
     const at = new Date(Date.now() - ago * 3_600_000);
