@@ -1,45 +1,39 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { run } from '../../../host/run.ts';
 import { SlipwayFailure } from '../../../schema/failures.ts';
 import type { PackageControl } from './package-control.ts';
-
-/** What a package brought into the tree. */
-export interface Unpacked {
-  control: PackageControl;
-  /** Names of the archive as it has them: `./usr/`, `./usr/bin/hello`. */
-  names: readonly string[];
-}
+import { placeOf, type Unpacked } from './unpacked.ts';
 
 /** A file that two packages ship, and which one it belongs to. */
 export interface Overlap {
-  name: string;
-  winner: Unpacked;
-  loser: Unpacked;
+  /** As each of them names it: `/bin/x` may lie where `/usr/bin/x` does. */
+  winner: { of: Unpacked; path: string };
+  loser: { of: Unpacked; path: string };
 }
 
 /**
  * Finds the files that more than one package ships. The one that Replaces the other keeps the file, as with dpkg; two
- * that replace each other: the later one. Packages of one name for several architectures share what is the same.
+ * that replace each other, or that name the file differently: the later one of the list. Packages of one name for several
+ * architectures share what is the same.
  * @throws SlipwayFailure InstallFailed where neither replaces the other, or what is shared differs: dpkg would refuse to
  *   unpack it
  */
 export async function findOverlaps(packages: readonly Unpacked[], signal: AbortSignal): Promise<Overlap[]> {
-  const owners = new Map<string, Unpacked>();
+  const owners = new Map<string, Overlap['winner']>();
   const overlaps: Overlap[] = [];
   const shared = sharedFiles();
-  for (const later of packages) {
-    for (const name of later.names) {
-      if (name.endsWith('/')) continue;
-      const earlier = owners.get(name);
-      if (earlier === undefined || earlier === later) {
-        owners.set(name, later);
+  for (const of of packages) {
+    for (const { path, member } of of.entries) {
+      if (member.kind === 'folder') continue;
+      const later = { of, path };
+      const earlier = owners.get(placeOf(path));
+      if (earlier === undefined || earlier.of === of) {
+        owners.set(placeOf(path), later);
         continue;
       }
-      if (await shared(earlier.control, later.control, name)) continue;
-      const winner = await choose(earlier, later, name, signal);
-      overlaps.push({ name, winner, loser: winner === later ? earlier : later });
-      owners.set(name, winner);
+      if (shared(earlier.of.control, of.control, path)) continue;
+      const winner = await choose(earlier, later, signal);
+      overlaps.push({ winner, loser: winner === later ? earlier : later });
+      owners.set(placeOf(path), winner);
     }
   }
   return overlaps;
@@ -48,18 +42,17 @@ export async function findOverlaps(packages: readonly Unpacked[], signal: AbortS
 /** Whether two packages share a file, as those do that say so for each architecture (`Multi-Arch: same`). */
 function sharedFiles() {
   const known = new Map<PackageControl, Map<string, string>>();
-  const sums = async (control: PackageControl) => {
-    const found = known.get(control) ?? (await md5sums(control));
+  const sums = (control: PackageControl) => {
+    const found = known.get(control) ?? md5sums(control);
     known.set(control, found);
     return found;
   };
-  return async (a: PackageControl, b: PackageControl, name: string): Promise<boolean> => {
+  return (a: PackageControl, b: PackageControl, path: string): boolean => {
     const same = a.file.package === b.file.package && [a, b].every(isMultiArchSame);
     if (!same) return false;
-    const path = name.replace(/^\.?\//, '');
-    const [one, other] = [(await sums(a)).get(path), (await sums(b)).get(path)];
+    const [one, other] = [sums(a).get(path), sums(b).get(path)];
     if (one === undefined || other === undefined || one === other) return true;
-    throw new SlipwayFailure('InstallFailed', `/${path} of ${a.id} and of ${b.id} are different files`, {
+    throw new SlipwayFailure('InstallFailed', `${path} of ${a.id} and of ${b.id} are different files`, {
       items: [a.id, b.id],
     });
   };
@@ -69,20 +62,22 @@ function isMultiArchSame({ fields }: PackageControl): boolean {
   return fields.get('Multi-Arch') === 'same';
 }
 
-async function md5sums(control: PackageControl): Promise<Map<string, string>> {
-  if (!control.members.includes('md5sums')) return new Map();
-  const text = await readFile(join(control.folder, 'md5sums'), 'utf8');
-  return new Map(text.split('\n').map((line) => [line.slice(34), line.slice(0, 32)]));
+function md5sums({ members }: PackageControl): Map<string, string> {
+  const text = members.get('md5sums')?.content.toString('latin1') ?? '';
+  return new Map(text.split('\n').map((line) => [`/${line.slice(34)}`, line.slice(0, 32)]));
 }
 
-async function choose(earlier: Unpacked, later: Unpacked, name: string, signal: AbortSignal) {
-  if (await replaces(later.control, earlier.control, signal)) return later;
-  if (await replaces(earlier.control, later.control, signal)) return earlier;
-  const [a, b] = [earlier.control.file.package, later.control.file.package];
+async function choose(earlier: Overlap['winner'], later: Overlap['winner'], signal: AbortSignal) {
+  const [a, b] = [earlier.of.control, later.of.control];
+  // dpkg knows names, not places.
+  if (earlier.path !== later.path) return later;
+  if (await replaces(b, a, signal)) return later;
+  if (await replaces(a, b, signal)) return earlier;
+  const names = [a.file.package, b.file.package] as const;
   throw new SlipwayFailure(
     'InstallFailed',
-    `both ${a} and ${b} ship ${name.slice(1)}, and neither replaces the other`,
-    { items: [a, b] },
+    `both ${names[0]} and ${names[1]} ship ${later.path}, and neither replaces the other`,
+    { items: [...names] },
   );
 }
 

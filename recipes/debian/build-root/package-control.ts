@@ -1,8 +1,6 @@
-import { lstat, mkdir, readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { run } from '../../../host/run.ts';
 import { SlipwayFailure } from '../../../schema/failures.ts';
 import { parseStanza, type Stanza } from './stanza.ts';
+import type { TarMember } from './tar-reader.ts';
 
 /** A binary package to unpack, as the lock names it. */
 export interface PackageFile {
@@ -11,64 +9,93 @@ export interface PackageFile {
   package: string;
   version: string;
   architecture: string;
+  /** Bytes. Where they are known, large packages are begun with first. */
+  size?: number;
 }
 
-/** What the control archive of a package says. */
+/** One whose file may be yet to come. */
+export interface PackageInput extends Omit<PackageFile, 'path'> {
+  /**
+   * Of the .deb file; or what brings it: called for a few packages more at a time than are worked on, and given up with
+   * the signal.
+   */
+  path: string | ((signal: AbortSignal) => Promise<string>);
+}
+
+/** A member of a control archive. */
+export interface ControlMember {
+  content: Buffer;
+  /** As scripts are. */
+  executable: boolean;
+}
+
+/** What the control archive of a package says. All texts are a character a byte. */
 export interface PackageControl {
-  file: PackageFile;
+  file: PackageInput;
   fields: Stanza;
   /** How dpkg names its files in `info/`: `<package>`, or `<package>:<architecture>` for Multi-Arch: same. */
   id: string;
-  /** Folder with the members of the control archive, all of them regular files. */
-  folder: string;
-  /** Names of the members but `control`. */
-  members: string[];
+  /** By name, all but `control`. */
+  members: ReadonlyMap<string, ControlMember>;
   /** Absolute paths; `removed`: the package wants it gone on upgrade and does not ship it. */
   conffiles: { path: string; removed: boolean }[];
 }
 
-/**
- * Unpacks the control archive of a package into `folder`, which must not exist, and reads it.
- * @throws SlipwayFailure InputRejected where it is not the package that the lock names, or no sound package
- */
-export async function readControl(
-  file: PackageFile,
-  folder: string,
-  signal: AbortSignal,
-): Promise<PackageControl> {
-  await mkdir(folder, { mode: 0o700 });
-  await run(['dpkg-deb', '--control', file.path, folder], { signal });
-  const members = await regularFiles(file, folder);
-  const fields = await readFields(file, join(folder, 'control'));
-  const conffiles = members.includes('conffiles') ? await readFile(join(folder, 'conffiles'), 'utf8') : '';
-  return {
-    file,
-    fields,
-    id: fields.get('Multi-Arch') === 'same' ? `${file.package}:${file.architecture}` : file.package,
-    folder,
-    members: members.filter((name) => name !== 'control'),
-    conffiles: conffiles
-      .split('\n')
-      .map((line) => line.trim())
-      .filter((line) => line !== '')
-      .map(parseConffile),
-  };
-}
+/** Takes the members of a control archive as they come. */
+export class ControlReader {
+  readonly #file: PackageInput;
+  readonly #members = new Map<string, { pieces: Buffer[]; executable: boolean }>();
 
-/** A link in a control archive could name any file of the host: only plain files go on. */
-async function regularFiles(file: PackageFile, folder: string): Promise<string[]> {
-  const names = await readdir(folder);
-  for (const name of names) {
-    const plain = /^[a-z0-9.-]+$/.test(name) && (await lstat(join(folder, name))).isFile();
-    if (!plain)
-      throw rejected(file, `its control archive has ${JSON.stringify(name)}, which is no plain file`);
+  constructor(file: PackageInput) {
+    this.#file = file;
   }
-  if (!names.includes('control')) throw rejected(file, 'its control archive has no file named control');
-  return names.sort();
+
+  /**
+   * @returns what gets the member's content
+   * @throws SlipwayFailure InputRejected where it is not one that a control archive may have: plain files alone
+   */
+  member({ name, kind, mode }: TarMember): ((bytes: Buffer) => void) | undefined {
+    const short = name.replace(/^\.\//, '');
+    if (kind === 'folder' && (short === '' || short === '.')) return undefined;
+    if (kind !== 'file' || !/^[a-z0-9.-]+$/.test(short))
+      throw rejected(this.#file, `its control archive has ${JSON.stringify(short)}, which is no plain file`);
+    const pieces: Buffer[] = [];
+    this.#members.set(short, { pieces, executable: (mode & 0o111) !== 0 });
+    return (bytes) => void pieces.push(bytes);
+  }
+
+  /**
+   * All members have come.
+   * @throws SlipwayFailure InputRejected where it is not the package that the lock names, or no sound package
+   */
+  end(): PackageControl {
+    const file = this.#file;
+    const members = new Map<string, ControlMember>();
+    for (const [name, { pieces, executable }] of [...this.#members].sort(([a], [b]) => (a < b ? -1 : 1)))
+      members.set(name, { content: Buffer.concat(pieces), executable });
+    const control = members.get('control');
+    if (control === undefined) throw rejected(file, 'its control archive has no file named control');
+    members.delete('control');
+    const fields = readFields(file, control.content.toString('latin1'));
+    return {
+      ...{ file, fields, members },
+      id: fields.get('Multi-Arch') === 'same' ? `${file.package}:${file.architecture}` : file.package,
+      conffiles: linesOf(members.get('conffiles')).map(parseConffile),
+    };
+  }
 }
 
-async function readFields(file: PackageFile, path: string): Promise<Stanza> {
-  const fields = parseStanza(await readFile(path, 'utf8'));
+/** Lines of a member, without white space around them, without empty ones. */
+export function linesOf(member: ControlMember | undefined): string[] {
+  const text = member?.content.toString('latin1') ?? '';
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+}
+
+function readFields(file: PackageInput, text: string): Stanza {
+  const fields = parseStanza(text);
   const named = [fields.get('Package'), fields.get('Version'), fields.get('Architecture')].join(' ');
   const expected = [file.package, file.version, file.architecture].join(' ');
   if (named !== expected) throw rejected(file, `the file says that it is ${named}, the lock ${expected}`);
@@ -83,8 +110,9 @@ function parseConffile(line: string): { path: string; removed: boolean } {
     : { path: line, removed: false };
 }
 
-function rejected(file: PackageFile, why: string): SlipwayFailure {
+export function rejected(file: PackageInput, why: string, cause?: unknown): SlipwayFailure {
   return new SlipwayFailure('InputRejected', `${file.package} ${file.version}: ${why}`, {
     items: [file.package],
+    cause,
   });
 }

@@ -1,7 +1,8 @@
+import { availableParallelism } from 'node:os';
 import pLimit from 'p-limit';
 
-/** Packages read or unpacked at the same time: decompression takes a processor each, and hosts run other builds. */
-const PARALLEL = 2;
+/** Packages read at the same time: decompression takes a processor each, and hosts run other builds. */
+export const PARALLEL = Math.min(availableParallelism(), 4);
 
 /**
  * Does `work` for each item, some at a time. The first failure stops the others; returns or throws when none runs any

@@ -6,22 +6,14 @@ import { join } from 'node:path';
 export const BUILDER = { name: 'builder', id: 1000, home: '/build' } as const;
 
 /** Folders of / that are links into /usr, as debootstrap makes them on amd64. */
-const MERGED = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] as const;
-
-/** Passwords are `*`: the package passwd moves them into the shadow files when it is configured. */
-const PASSWD = `${BUILDER.name}:*:${BUILDER.id}:${BUILDER.id}::${BUILDER.home}:/bin/sh\n`;
-const GROUP = `${BUILDER.name}:*:${BUILDER.id}:\n`;
+export const MERGED = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] as const;
 
 export interface Skeleton {
   tree: string;
-  /** Masters of /etc/passwd and /etc/group, from the package base-passwd. */
-  passwd: string;
-  group: string;
+  /** Files for the builder. */
   sources: readonly { path: string; name: string }[];
-  /** Absolute folder of the build root, the builder's home or below it. */
+  /** Absolute folder of the build root for them, the builder's home or below it. */
   sourcesDirectory: string;
-  /** Packages that dpkg itself unpacks in the guest. */
-  deferred: readonly { path: string; name: string }[];
 }
 
 /** Where the packages lie that dpkg itself unpacks in the guest; gone when everything is installed. */
@@ -29,7 +21,7 @@ export const DEFERRED_PACKAGES = '/var/cache/slipway';
 
 /**
  * Lays into an empty folder what must be there before any package: the links of a merged /usr, so that packages land
- * right; the users; a neutral /etc with nothing of the host's; the builder's home with the sources.
+ * right; a neutral /etc with nothing of the host's; the builder's home with the sources.
  */
 export async function makeSkeleton(skeleton: Skeleton): Promise<void> {
   const { tree } = skeleton;
@@ -40,28 +32,26 @@ export async function makeSkeleton(skeleton: Skeleton): Promise<void> {
     await symlink(`usr/${name}`, join(tree, name));
   }
   await folder(tree, 'etc');
-  await file(tree, 'etc/passwd', withLastLine(skeleton.passwd, PASSWD));
-  await file(tree, 'etc/group', withLastLine(skeleton.group, GROUP));
   await file(tree, 'etc/hostname', 'slipway\n');
   await file(tree, 'etc/hosts', '127.0.0.1 localhost slipway\n::1 localhost ip6-localhost ip6-loopback\n');
   await file(tree, 'etc/machine-id', '');
   await file(tree, 'etc/resolv.conf', '');
-  await layOut(tree, skeleton.sourcesDirectory, skeleton.sources, BUILDER.id);
-  if (skeleton.deferred.length > 0) await layOut(tree, DEFERRED_PACKAGES, skeleton.deferred, 0);
+  await layOutSources(skeleton);
 }
 
-async function layOut(tree: string, directory: string, files: Skeleton['sources'], owner: number) {
+async function layOutSources({ tree, sources, sourcesDirectory }: Skeleton): Promise<void> {
+  const { id } = BUILDER;
   let path = '';
-  for (const part of directory.split('/').filter((word) => word !== '')) {
+  for (const part of sourcesDirectory.split('/').filter((word) => word !== '')) {
     path = `${path}/${part}`;
     await folder(tree, path);
-    await chown(join(tree, path), owner, owner);
+    await chown(join(tree, path), id, id);
   }
-  for (const { path, name } of files) {
-    const target = join(tree, directory, name);
+  for (const { path, name } of sources) {
+    const target = join(tree, sourcesDirectory, name);
     await copyFile(path, target, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
     await chmod(target, 0o644);
-    await chown(target, owner, owner);
+    await chown(target, id, id);
   }
 }
 
@@ -74,8 +64,4 @@ async function folder(tree: string, path: string): Promise<void> {
 async function file(tree: string, path: string, content: string): Promise<void> {
   await writeFile(join(tree, path), content, { flag: 'wx' });
   await chmod(join(tree, path), 0o644);
-}
-
-function withLastLine(text: string, line: string): string {
-  return text === '' || text.endsWith('\n') ? `${text}${line}` : `${text}\n${line}`;
 }

@@ -1,18 +1,14 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { PackageControl } from './package-control.ts';
+import { linesOf, type PackageControl } from './package-control.ts';
 
 /**
  * Who is interested in which triggers, as files of `triggers/` by name: `File` for those on paths (`<path> <package>`),
  * one named after it for each other trigger (`<package>`), with `/noawait` where nobody waits for it.
  */
-export async function interests(packages: readonly PackageControl[]): Promise<Map<string, string[]>> {
+export function interests(packages: readonly PackageControl[]): Map<string, string[]> {
   const files = new Map<string, string[]>();
   const add = (name: string, line: string) => files.set(name, [...(files.get(name) ?? []), line]);
   for (const control of packages) {
-    if (!control.members.includes('triggers')) continue;
-    const text = await readFile(join(control.folder, 'triggers'), 'utf8');
-    for (const line of text.split('\n')) {
+    for (const line of linesOf(control.members.get('triggers'))) {
       const [directive, name] = line.replace(/#.*/, '').trim().split(/\s+/);
       if (directive === undefined || name === undefined || !directive.startsWith('interest')) continue;
       const who = `${control.id}${directive === 'interest-noawait' ? '/noawait' : ''}`;

@@ -17,8 +17,8 @@ it.each([
     await mkdir(tree);
     const open = `
     import { Tree } from ${JSON.stringify(TREE)};
-    const [tree, scratch] = ${JSON.stringify([tree, folder])};
-    const failure = await Tree.open(tree, scratch, new AbortController().signal).catch((error) => error);
+    const tree = ${JSON.stringify(tree)};
+    const failure = await Tree.open(tree, new AbortController().signal).catch((error) => error);
     console.log(JSON.stringify(failure.details()));`;
     const { stdout } = await runWithout(without, [process.execPath, '--input-type=module', '--eval', open]);
     expect(JSON.parse(stdout)).toMatchObject({
