@@ -10,7 +10,7 @@ import {
 } from '../compare/compare-options.ts';
 import { compareResults } from '../compare/comparison.ts';
 import { comparisonDocument, comparisonText, differenceText } from '../compare/comparison-text.ts';
-import { mustHaveSucceeded, newestResult } from '../compare/earlier-results.ts';
+import { mustHaveSucceeded, newestResult, renewLock } from '../compare/earlier-results.ts';
 import { type CommandContext, configurationOf, openContext } from '../context.ts';
 import { EXIT, UsageError } from '../exit-codes.ts';
 import { checkOutput } from '../output-folder.ts';
@@ -67,6 +67,7 @@ async function rebuild(command: Command, text: string, options: RebuildOptions):
   const context = await openContext(configuration, 'temporal');
   const earlier = await newestResult(context, text, compare ? 'succeeded' : 'any');
   if (compare) mustHaveSucceeded(earlier);
+  await renewLock(context.store, earlier);
   const request = { ...earlier.request, lock: earlier.lock };
   const started = await context.slipway.start(request);
   screen.line(`rebuild of ${shortId(earlier.build)}, run ${earlier.run.slice(0, 8)}, from its lock`);

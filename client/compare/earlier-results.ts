@@ -1,5 +1,6 @@
 import { SlipwayFailure } from '../../schema/failures.ts';
 import type { BuildResult } from '../../schema/result.ts';
+import { BlobMissing, type Store } from '../../stores/store.ts';
 import type { CommandContext } from '../context.ts';
 import { publishedResults } from '../records.ts';
 import { asked } from './comparison.ts';
@@ -55,4 +56,23 @@ export function mustHaveSucceeded({ build, outcome, failure }: BuildResult): voi
       advice: 'Name a build that succeeded (slipway status). rebuild without --compare builds it again.',
     },
   );
+}
+
+/**
+ * Puts the lock of a result into the store again, so that retention lets it be until the build that is to use it is known.
+ * @throws SlipwayFailure InvalidRequest where the store no longer has it
+ */
+export async function renewLock(
+  store: Pick<Store, 'readBytes' | 'putBytes'>,
+  { build, lock }: BuildResult,
+): Promise<void> {
+  try {
+    await store.putBytes(await store.readBytes(lock));
+  } catch (error) {
+    if (!(error instanceof BlobMissing)) throw error;
+    throw new SlipwayFailure('InvalidRequest', `The lock of ${build} is gone: ${error.message}`, {
+      advice: 'Nobody knows what went into it: build it anew (slipway build).',
+      cause: error,
+    });
+  }
 }

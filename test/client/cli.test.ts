@@ -40,6 +40,10 @@ describe('wrong usage ends with 2, says what is wrong and what to do, without a 
     [['build', 'hello', '--output', '/'], 'is not empty'],
     [['status', 'hello', '--config', '/nonexistent.yaml'], 'cannot be read'],
     [['status', 'hello'], 'There is no build "hello"'],
+    [['rebuild', 'hello', '--output', '/'], 'is not empty'],
+    [['rebuild', 'hello', '--compare', '--detach'], '--compare and --detach do not go together'],
+    [['rebuild', 'hello', '--compare', '--diff-lines', 'all'], 'It must be a whole number'],
+    [['compare', 'hello', 'world'], 'There is no build "hello"'],
   ])('%j', async (args, said) => {
     const { exitCode, stdout, stderr } = await slipway(...args);
     expect(stderr).toContain(said);
@@ -103,7 +107,7 @@ describe('no Temporal', () => {
 it('documents the exit codes in its help', async () => {
   const { exitCode, stdout } = await slipway('--help');
   expect(exitCode).toBe(0);
-  for (const code of [0, 1, 2, 3, 4, 130]) expect(stdout).toMatch(new RegExp(`^ {2}${code} +\\S`, 'm'));
+  for (const code of [0, 1, 2, 3, 4, 5, 130]) expect(stdout).toMatch(new RegExp(`^ {2}${code} +\\S`, 'm'));
 });
 
 it('tells a worker that is not root so, and what to do', async () => {

@@ -119,11 +119,6 @@ describe('slipway rebuild', () => {
     const refused = await slipway('rebuild', 'breaks', '--compare');
     expect(refused.stderr).toMatch(/breaks\/\w+ failed \(BuildFailed\): there is nothing to compare/);
     expect(refused.exitCode).toBe(2);
-    const detached = await slipway('rebuild', 'breaks', '--compare', '--detach');
-    expect(detached.stderr).toContain('--compare and --detach do not go together');
-    expect(detached.exitCode).toBe(2);
-    expect((await slipway('compare', 'breaks')).exitCode).toBe(2);
-    expect((await slipway('rebuild', 'nothing')).exitCode).toBe(2);
 
     const failed = await slipway('rebuild', 'breaks');
     expect(failed.stdout).toContain('error: BuildFailed in phase build');
@@ -134,10 +129,9 @@ describe('slipway rebuild', () => {
     expect((await slipway('status', started.id)).stdout).toMatch(/^succeeded /);
 
     await store.deleteBlob(built.result.lock, new Date(8.64e15));
-    const gone = await slipway('rebuild', started.id, '--json');
-    expect(JSON.parse(gone.stdout).failure).toMatchObject({ type: 'InvalidRequest', phase: 'resolve' });
-    expect(gone.stderr).toContain('The given lock is gone');
-    expect(gone.stderr).toContain('To do: Leave the lock out');
+    const gone = await slipway('rebuild', started.id);
+    expect(gone.stderr).toMatch(/The lock of build\/breaks\/\w+ is gone/);
+    expect(gone.stderr).toContain('To do: Nobody knows what went into it');
     expect(gone.exitCode).toBe(2);
   });
 });
