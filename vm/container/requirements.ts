@@ -6,7 +6,6 @@ import { LAUNCH_PROGRAMS } from '../launch.ts';
 const PROGRAMS: Readonly<Record<string, string>> = {
   perl: 'perl-base',
   mount: 'mount',
-  mknod: 'coreutils',
   taskset: 'util-linux',
   ...Object.fromEntries(LAUNCH_PROGRAMS.map((program) => [program, 'util-linux'])),
 };
