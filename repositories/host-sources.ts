@@ -142,11 +142,14 @@ async function genuine(
   });
   const { result: strangers } = await updateKept(folder, () => readReleases(root, signal));
   const accepted = await releaseFiles(root, await indexTargets(root, signal, ['--no-release-info']));
-  const names = PARTS.map((part) => codename + part);
+  const codenames = PARTS.map((part) => codename + part);
   return candidates.filter(({ uris: [uri], suites: [suite] }) => {
     const of = accepted.find(({ target }) => target.uri === uri && target.suite === suite);
-    if (of === undefined || strangers.some((line) => line.includes(`${uri} ${suite}:`))) return false;
-    return names.includes(releaseField(of.bytes, 'Codename'));
+    // Of one that it rejects apt keeps what it had accepted before; its messages have no `/` at the end of the URI.
+    const names = [uri, uri?.replace(/\/+$/, '')].map((each) => `${each} ${suite}:`);
+    const isStranger = strangers.some((line) => names.some((name) => line.startsWith(name)));
+    if (of === undefined || isStranger) return false;
+    return codenames.includes(releaseField(of.bytes, 'Codename'));
   });
 }
 

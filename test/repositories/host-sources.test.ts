@@ -1,9 +1,12 @@
-import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { recipes } from '../../recipes/index.ts';
 import { createInputCache } from '../../repositories/cache.ts';
 import { type HostSourcesOptions, hostRepositories } from '../../repositories/host-sources.ts';
+import { machineRepositories } from '../../repositories/machine-repositories.ts';
+import { withOwnRepositories } from '../../repositories/own-repositories.ts';
 import { createAptResolver } from '../../repositories/resolve.ts';
 import { inputsOf } from '../../schema/lock.ts';
 import { BuildRequest } from '../../schema/request.ts';
@@ -91,6 +94,99 @@ describe('the sources of a machine', () => {
   });
 });
 
+describe('the repositories of a machine, remembered', () => {
+  async function remembering() {
+    const made = await machine();
+    await writeFile(join(made.etc, 'sources.list'), `deb ${made.server.url} tiny main\n`);
+    const own = machineRepositories(made.options);
+    const found = async () => (await own(AbortSignal.timeout(20_000))).flatMap(({ suites: of }) => of);
+    return { ...made, own, found };
+  }
+
+  test('are looked for once a minute; at once where the sources or the keyring are others', async () => {
+    const { own, found, etc, server, options, newKey } = await remembering();
+    expect(await own.last?.()).toBeUndefined();
+    expect(await Promise.all([found(), found(), found()])).toEqual([['tiny'], ['tiny'], ['tiny']]);
+    const asked = server.requests.length;
+    expect(await found()).toEqual(['tiny']);
+    expect(server.requests).toHaveLength(asked);
+    await writeFile(join(etc, 'sources.list'), `deb ${server.url} tiny-updates main\n`);
+    expect(await found()).toEqual(['tiny-updates']);
+    expect(await own.last?.()).toMatchObject([{ suites: ['tiny-updates'] }]);
+    const keyring = join(options.keyrings ?? '', 'toy-archive-keyring.gpg');
+    await copyFile(await (await newKey('other')).publicKey('binary'), keyring);
+    await expect(found()).rejects.toMatchObject({ type: 'HostUnfit' });
+  });
+
+  test('are looked for again after a minute, and where what is remembered is damaged', async () => {
+    const { found, server, options } = await remembering();
+    const path = join(options.directory, 'machine/last.json');
+    await found();
+    const later = JSON.parse(await readFile(path, 'utf8'));
+    for (const text of [JSON.stringify({ ...later, at: later.at - 61_000 }), '{', '']) {
+      await writeFile(path, text);
+      const asked = server.requests.length;
+      expect(await found()).toEqual(['tiny']);
+      expect(server.requests.length).toBeGreaterThan(asked);
+    }
+  });
+});
+
+describe('work with repositories that may be others by now', () => {
+  const [old, now] = ['old', 'now'].map((suite) => [{ uris: ['http://x'], suites: [suite], components: [] }]);
+  const own = (last: typeof old, current: () => Promise<NonNullable<typeof old>>) =>
+    Object.assign(current, { last: async () => last });
+  const signal = new AbortController().signal;
+  const suite = async (repositories: readonly { suites: readonly string[] }[]) => repositories[0]?.suites[0];
+
+  test('is done once where they are the same, and again where they are not', async () => {
+    const done: (string | undefined)[] = [];
+    const work = async (of: readonly { suites: readonly string[] }[]) => {
+      done.push(await suite(of));
+      return done.at(-1);
+    };
+    expect(
+      await withOwnRepositories(
+        own(now, async () => now ?? []),
+        signal,
+        work,
+      ),
+    ).toBe('now');
+    expect(
+      await withOwnRepositories(
+        own(undefined, async () => now ?? []),
+        signal,
+        work,
+      ),
+    ).toBe('now');
+    expect(
+      await withOwnRepositories(
+        own(old, async () => now ?? []),
+        signal,
+        work,
+      ),
+    ).toBe('now');
+    expect(done).toEqual(['now', 'now', 'old', 'now']);
+  });
+
+  test('does not wait for what was begun in vain, and tells why they cannot be told', async () => {
+    const stuck = async (of: readonly { suites: readonly string[] }[], stop: AbortSignal) => {
+      if ((await suite(of)) === 'now') return 'now';
+      await once(stop, 'abort');
+      throw stop.reason;
+    };
+    expect(
+      await withOwnRepositories(
+        own(old, async () => now ?? []),
+        signal,
+        stuck,
+      ),
+    ).toBe('now');
+    const fails = () => Promise.reject(new Error('out of reach'));
+    await expect(withOwnRepositories(own(old, fails), signal, stuck)).rejects.toThrow('out of reach');
+  });
+});
+
 test("resolves hello from this machine's own Debian sources, fetches its .dsc, finds the kernel", async () => {
   const folder = await temporaryFolder();
   await mkdir(join(folder, 'store'));
@@ -100,7 +196,7 @@ test("resolves hello from this machine's own Debian sources, fetches its .dsc, f
   const directory = join(folder, 'apt');
   const resolver = createAptResolver({
     store,
-    repositories: () => hostRepositories({ directory }),
+    repositories: machineRepositories({ directory }),
     directory,
     kernelPackage: 'linux-image-cloud-amd64',
     download,
