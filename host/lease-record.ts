@@ -41,13 +41,19 @@ export interface AllLeases {
   corrupt: CorruptLease[];
 }
 
+/** The ids of a folder's leases, whatever is in their files. */
+export async function leaseIds(directory: string): Promise<string[]> {
+  return (await readdir(directory)).sort().flatMap((name) => {
+    const id = name.replace(/\.json$/, '');
+    return id === name || !LEASE_ID.test(id) ? [] : [id];
+  });
+}
+
 /** Every lease of a folder; a damaged file hides none of the others. */
 export async function readLeases(directory: string): Promise<AllLeases> {
   const all: AllLeases = { leases: [], corrupt: [] };
-  for (const name of (await readdir(directory)).sort()) {
-    const id = name.replace(/\.json$/, '');
-    if (id === name || !LEASE_ID.test(id)) continue;
-    const path = join(directory, name);
+  for (const id of await leaseIds(directory)) {
+    const path = join(directory, `${id}.json`);
     try {
       const lease = await readLease(path, id);
       if (lease !== undefined) all.leases.push(lease);

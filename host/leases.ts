@@ -10,6 +10,7 @@ import {
   type CorruptLease,
   checkedLeaseId,
   LeaseRecord,
+  leaseIds,
   readLease,
   readLeases,
 } from './lease-record.ts';
@@ -41,6 +42,8 @@ export interface Leases {
   list(): Promise<LeaseRecord[]>;
   /** What cannot be read; each takes a place until it is released. */
   listCorrupt(): Promise<CorruptLease[]>;
+  /** How many places are taken; reads no file. */
+  taken(): Promise<number>;
 }
 
 /** Longest wait for another process that is claiming; below the 10 s that an attempt to claim has. */
@@ -99,6 +102,7 @@ export async function openLeases(options: {
     },
     list: async () => (await readLeases(directory)).leases,
     listCorrupt: async () => (await readLeases(directory)).corrupt,
+    taken: async () => (await leaseIds(directory)).length,
   };
 }
 

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
+import pLimit from 'p-limit';
 import { removeScratch } from '../activities/delete-scratch.ts';
 import type { Dependencies } from '../activities/dependencies.ts';
 import { killVms } from '../activities/kill-vm.ts';
@@ -10,6 +11,8 @@ import type { LeaseRecord } from '../host/lease-record.ts';
 import { scratchFolder } from '../host/scratch.ts';
 
 const ANSWER_MILLISECONDS = 3000;
+/** So many leases are judged at the same time: Temporal may be far away, and a large host has hundreds. */
+const AT_ONCE = 8;
 const EVERY_MILLISECONDS = 10_000;
 /** A lease that its run has not named after so long never reached it. */
 const UNNAMED_MILLISECONDS = 600_000;
@@ -45,23 +48,31 @@ export async function keepClean(
  */
 export async function reap(needs: Needs, client: Client): Promise<Reaped> {
   const result: Reaped = { reaped: [], left: [] };
-  const attempt = async (id: string, remove: () => Promise<boolean>) => {
-    try {
-      if (await remove()) result.reaped.push(id);
-    } catch (error) {
-      result.left.push({ id, reason: error instanceof Error ? error.message : String(error) });
+  const limit = pLimit(AT_ONCE);
+  const all = async (ids: readonly string[], cleanUp: (id: string) => Promise<boolean>) => {
+    const ends = await Promise.allSettled(ids.map((id) => limit(cleanUp, id)));
+    for (const [index, end] of ends.entries()) {
+      const id = ids[index] ?? '';
+      if (end.status === 'rejected') result.left.push({ id, reason: reasonOf(end.reason) });
+      else if (end.value) result.reaped.push(id);
     }
   };
-  for (const lease of await needs.leases.list()) {
-    await attempt(lease.id, async () => {
-      if (!(await isDead(client, lease))) return false;
-      await remove(needs, lease.id);
-      return true;
-    });
-  }
-  for (const { id } of await needs.leases.listCorrupt()) await attempt(id, () => remove(needs, id));
-  for (const id of await orphans(needs)) await attempt(id, () => remove(needs, id));
+  const leases = new Map((await needs.leases.list()).map((lease) => [lease.id, lease]));
+  await all([...leases.keys()], async (id) => {
+    const lease = leases.get(id);
+    return lease !== undefined && (await isDead(client, lease)) && remove(needs, id);
+  });
+  const corrupt = await needs.leases.listCorrupt();
+  await all(
+    corrupt.map(({ id }) => id),
+    (id) => remove(needs, id),
+  );
+  await all(await orphans(needs), (id) => remove(needs, id));
   return result;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 async function isDead(client: Client, lease: LeaseRecord): Promise<boolean> {

@@ -170,3 +170,14 @@ test.each(['', '../a', 'a/b', 'a.b', 'a\n'])('the id %j names no file', async (i
   await expect(leases.claim(wanted(id))).rejects.toThrow(RangeError);
   await expect(leases.release(id)).rejects.toThrow(RangeError);
 });
+
+test('what is taken counts damaged files, and neither the lock nor half-written ones', async () => {
+  const { directory, leases } = await folderOfLeases();
+  expect(await leases.taken()).toBe(0);
+  await leases.claim(wanted('a'));
+  await writeFile(join(directory, 'bad.json'), '{');
+  await writeFile(join(directory, `${TEMPORARY_PREFIX}x`), '{"version":1,');
+  expect(await leases.taken()).toBe(2);
+  await leases.release('a');
+  expect(await leases.taken()).toBe(1);
+});
