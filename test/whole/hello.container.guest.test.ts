@@ -5,4 +5,5 @@ helloIsBuilt('a container', {
   vm: { type: 'container', isolation: 'shared-kernel' },
   options: ['--vm', 'container'],
   kernel: release(),
+  rebuilt: true,
 });

@@ -17,6 +17,8 @@ export interface HelloBuild {
   options: readonly string[];
   /** What the release of the kernel has in it. */
   kernel: string;
+  /** Whether it is built again, from its lock: where that is quick. */
+  rebuilt?: boolean;
 }
 
 /** The one whole Debian package: what a user's `slipway build hello --local` does, in a home of its own. */
@@ -26,7 +28,7 @@ export function helloIsBuilt(what: string, build: HelloBuild): void {
   });
 }
 
-function checks({ vm, options, kernel }: HelloBuild): void {
+function checks({ vm, options, kernel, rebuilt = false }: HelloBuild): void {
   let home: string;
   let printed: { id: string; result: BuildResult; files: { path: string; location: string }[] };
 
@@ -95,6 +97,27 @@ function checks({ vm, options, kernel }: HelloBuild): void {
     const text = await readFile(join(home, 'results', name), 'utf8');
     expect(text).toMatch(/^ gcc-\d+ \(= /m);
   });
+
+  test.runIf(rebuilt)(
+    'the same comes out of a second build from its lock, bit by bit',
+    { timeout: 900_000 },
+    async () => {
+      const again = await slipway('rebuild', printed.id, '--compare', '--local', '--json');
+      expect(again.exitCode, again.stderr).toBe(0);
+      const { comparison, result } = JSON.parse(again.stdout);
+      expect(result.lock).toBe(printed.result.lock);
+      const verdicts = comparison.artifacts.map(({ path, verdict }: { path: string; verdict: string }) => [
+        path.replace(/.*\./, ''),
+        verdict,
+      ]);
+      expect(verdicts.sort()).toEqual([
+        ['buildinfo', 'expected'],
+        ['changes', 'expected'],
+        ['deb', 'identical'],
+        ['deb', 'identical'],
+      ]);
+    },
+  );
 
   test('status answers from the store when no Temporal is left', async () => {
     const status = await slipway('status', 'hello', '--json');

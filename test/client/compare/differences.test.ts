@@ -1,9 +1,10 @@
-import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { ComparedArtifact } from '../../../client/compare/comparison.ts';
 import { type Difference, differences } from '../../../client/compare/differences.ts';
+import { findDiffoscope } from '../../../client/compare/diffoscope.ts';
 import { openWorkshop, ToolFailed } from '../../../client/compare/workshop.ts';
 import { run } from '../../../host/run.ts';
 import type { Store } from '../../../stores/store.ts';
@@ -88,9 +89,10 @@ describe('our own comparison', () => {
   test('of packages with the same content says that only the archive differs', async () => {
     const folder = await temporaryFolder();
     const { path } = await buildDeb(folder, { package: 'tiny', files: { '/a': 'a'.repeat(5000) } });
-    const packed = join(folder, 'packed');
-    await run(['dpkg-deb', '--raw-extract', path, packed]);
-    await run(['dpkg-deb', '--build', '-Zgzip', packed, join(folder, 'other.deb')]);
+    const members = ['debian-binary', 'control.tar', 'data.tar.gz'];
+    await run(['ar', 'x', path], { cwd: folder });
+    await run(['gzip', '--no-name', 'data.tar'], { cwd: folder });
+    await run(['ar', 'rcD', 'other.deb', ...members], { cwd: folder });
     const { text } = await diffOf('a.deb', await readFile(path), await readFile(join(folder, 'other.deb')));
     expect(text).toMatch(
       /^the same content: only the archive itself differs.*\nfirst difference at byte \d+/,
@@ -153,6 +155,26 @@ async function program(script: string): Promise<string> {
 }
 
 describe('diffoscope', () => {
+  test('itself says what differs within packages, and within archives in them', async () => {
+    const packed = async (text: string) => {
+      const prepare = async (root: string) => {
+        await writeFile(join(root, 'text'), text);
+        await run(['tar', '--mtime=@0', '-C', root, '-cf', join(root, 'inner.tar'), 'text']);
+        await rm(join(root, 'text'));
+      };
+      return deb({ prepare });
+    };
+    const diff = await diffOf(
+      'tiny_1_all.deb',
+      await packed('one\n'),
+      await packed('two\n'),
+      await findDiffoscope(),
+    );
+    expect(diff.by).toBe('diffoscope');
+    expect(diff.text).toMatch(/^--- first\/tiny_1_all.deb\n\+\+\+ second\/tiny_1_all.deb\n/);
+    expect(diff.text).toMatch(/\.\/inner\.tar\n[\s\S]*text\n[\s\S]*-one\n.*\+two\n/);
+  });
+
   test('gets both files under their own names, and its text is what is shown', async () => {
     const path = await program('shift 9; printf "%s\\n" "$@"; cat "$2" "$3"; exit 1');
     const { by, text } = await diffOf('a.txt', 'one\n', 'two\n', path);
