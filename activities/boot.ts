@@ -62,11 +62,7 @@ export function incomingOf(
 ): WantedIncoming | undefined {
   if (phase === 'build') return { folder: plan.sourcesDirectory, owner: BUILDER_ID, files: plan.sources };
   if (layer !== 'rest') return undefined;
-  const files = lock.dependencies.map((file) => ({
-    ...file,
-    name: `${file.package}_${file.architecture}.deb`,
-  }));
-  return { folder: plan.packagesDirectory, owner: 0, files };
+  return { folder: plan.packagesDirectory, owner: 0, packages: lock.dependencies };
 }
 
 /** What the VM of a boot is told. */

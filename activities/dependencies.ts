@@ -70,7 +70,9 @@ export interface Guests {
 export interface WantedIncoming {
   folder: string;
   owner: number;
-  files: readonly InputFile[];
+  files?: readonly InputFile[];
+  /** In the place of files: for dpkg in the guest. */
+  packages?: readonly LockedPackage[];
 }
 
 export interface Ceilings {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Context, log } from '@temporalio/activity';
 import type { StepContext } from '../host/progress.ts';
 import type { BuildRequest } from '../schema/request.ts';
+import { endOrTime } from '../vm/folder.ts';
 import { type GuestSpec, VM_FILES, type Vm, type VmStatus } from '../vm/vm.ts';
 import { logStream } from '../workflows/names.ts';
 import { activity } from './activity.ts';
@@ -131,7 +132,8 @@ async function lookUntilEnd(
         return false;
       });
     if (isOver && copied) return status;
-    await sleep(LOOK_MILLISECONDS, undefined, { signal });
+    if (isOver) await sleep(LOOK_MILLISECONDS, undefined, { signal });
+    else await endOrTime(folder, LOOK_MILLISECONDS, signal);
   }
 }
 

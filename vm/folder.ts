@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { VmStatistics } from '../schema/result.ts';
 import { type GuestSpec, VM_FILES, type VmEnd } from './vm.ts';
 
@@ -26,6 +27,24 @@ export const FILES = {
   /** What the supervisor and the programs that start it said. */
   said: 'supervisor.log',
 } as const;
+
+/** Until the VM of a folder has ended, or so many milliseconds have passed: some filesystems report no changes. */
+export async function endOrTime(folder: string, milliseconds: number, signal: AbortSignal): Promise<void> {
+  const ended = new AbortController();
+  const watcher = watch(folder, (_event, name) => {
+    if (name === FILES.end) ended.abort();
+  });
+  watcher.on('error', () => undefined);
+  try {
+    if (existsSync(join(folder, FILES.end))) return;
+    await sleep(milliseconds, undefined, { signal: AbortSignal.any([signal, ended.signal]) });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!ended.signal.aborted) throw error;
+  } finally {
+    watcher.close();
+  }
+}
 
 /** What runs the guest, as the supervisor starts it. */
 export interface MonitorCommand {

@@ -1,13 +1,16 @@
-import { copyFile } from 'node:fs/promises';
+import { copyFile, mkdir, rm, stat } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join } from 'node:path';
-import type { Dependencies, Guests } from '../activities/dependencies.ts';
-import { writeIncoming } from '../guest/incoming.ts';
+import type { Guests } from '../activities/dependencies.ts';
+import { type Incoming, incomingBytes, writeIncoming } from '../guest/incoming.ts';
 import { bootInitramfs } from '../guest/initramfs.ts';
 import { toolkitInitramfs } from '../guest/toolkit.ts';
 import { digestOf } from '../guest/unpacked.ts';
+import { lookAtDisk } from '../images/raw-disk.ts';
+import { handInName, plainPackages } from '../recipes/debian/build-root/hand-in.ts';
 import { preinstall } from '../recipes/debian/build-root/preinstall.ts';
-import type { InputFile, InputPart } from '../schema/lock.ts';
+import type { InputCache } from '../repositories/cache.ts';
+import type { InputFile, InputPart, LockedPackage } from '../schema/lock.ts';
 import type { VmType } from '../schema/request.ts';
 import type { UsedKernel } from '../schema/result.ts';
 import type { GuestSpec } from '../vm/vm.ts';
@@ -16,7 +19,7 @@ import type { KernelConfiguration } from './configuration/kernel.ts';
 import { makeToolkit } from './guest-kernel.ts';
 
 export interface GuestsOptions {
-  inputs: Pick<Dependencies['inputs'], 'path'>;
+  inputs: Pick<InputCache, 'path' | 'ready'>;
   /** Absolute folder in which unpacked kernels are kept. */
   cache: string;
   kernel: KernelConfiguration;
@@ -24,13 +27,16 @@ export interface GuestsOptions {
 
 /** Guests of Debian packages, with the kernel that the operator chose. */
 export function createGuests({ inputs, cache, kernel }: GuestsOptions): Guests {
+  const coming = (file: LockedPackage) => ({
+    ...file,
+    path: (signal: AbortSignal) => inputs.ready(file, signal),
+  });
   const fetched = <F extends InputFile>(file: F) => ({ ...file, path: inputs.path(file.sha256) });
   return {
     fillTree: ({ packages, plan, tree }, context) =>
       preinstall({
         tree,
-        packages: packages.map(fetched),
-        sources: [],
+        packages: packages.map(coming),
         sourcesDirectory: plan.sourcesDirectory,
         context,
       }),
@@ -49,8 +55,24 @@ export function createGuests({ inputs, cache, kernel }: GuestsOptions): Guests {
     },
     kernelParts: (vm) => partsOf(vm, kernel),
     code: codeDigest,
-    handIn: ({ incoming: aside }, swap, { files, ...to }, { signal }) =>
-      writeIncoming({ ...to, files: files.map(fetched) }, swap, aside, signal),
+    handIn: async ({ incoming: aside }, swap, { folder, owner, files, packages }, context) => {
+      const write = (laid: Incoming['files']) =>
+        writeIncoming({ folder, owner, files: laid }, swap, aside, context.signal);
+      if (packages === undefined) return write((files ?? []).map(fetched));
+      const plain = `${aside}-plain`;
+      await rm(plain, { recursive: true, force: true });
+      await mkdir(plain, { mode: 0o700 });
+      const laid = await plainPackages(packages.map(coming), plain, context);
+      const sizes = await Promise.all(laid.map(async ({ path }) => (await stat(path)).size));
+      const fits = incomingBytes(sizes) <= (await lookAtDisk(swap)).bytes;
+      // Larger than the swap: as they came, which is what the swap was made for.
+      await write(
+        fits
+          ? laid
+          : packages.map((file) => ({ path: inputs.path(file.sha256), name: handInName(coming(file)) })),
+      );
+      await rm(plain, { recursive: true });
+    },
     writeInitramfs: (scratch, spec) => writeInitramfs(toolkitOf(scratch.folder), spec),
   };
 }

@@ -1,3 +1,4 @@
+import { CancellationScope } from '@temporalio/workflow';
 import type { Lease, ResolvedInputs, RootLayer, RootStart } from '../activities/contract.ts';
 import type { InputPart } from '../schema/lock.ts';
 import type { UsedKernel, VmStatistics } from '../schema/result.ts';
@@ -42,12 +43,36 @@ export async function prepare(
   if (first === undefined) return prepared;
   const { layer } = first;
   const packages: InputPart[] = layer === 'rest' ? ['dependencies'] : ['base', 'dependencies'];
-  await fetch(`packages, of ${inputs.files} files in all`, packages);
-  if (layer === 'rest') return prepared;
-  progress.enter('preinstall');
+  const fetchPackages = () => fetch(`packages, of ${inputs.files} files in all`, packages);
+  if (layer === 'rest') {
+    await fetchPackages();
+    return prepared;
+  }
   const what = layer === 'base' ? 'unpack the base, run nothing' : 'unpack the build root, run nothing';
-  await making(lease, what).preinstall(lease, request, lock, layer);
+  // Each package is unpacked as soon as it is there.
+  await together([
+    async () => {
+      await fetchPackages();
+      progress.enter('preinstall');
+    },
+    () => making(lease, what).preinstall(lease, request, lock, layer),
+  ]);
   return prepared;
+}
+
+/** Runs steps beside each other; where one fails the others are cancelled and waited for. */
+async function together(steps: readonly (() => Promise<unknown>)[]): Promise<void> {
+  const scope = new CancellationScope();
+  await scope.run(async () => {
+    const running = steps.map((step) => step());
+    try {
+      await Promise.all(running);
+    } catch (error) {
+      scope.cancel();
+      await Promise.allSettled(running);
+      throw error;
+    }
+  });
 }
 
 /** What an operator reads of a boot that installs. */

@@ -38,7 +38,10 @@ const NO_MANUAL_INDEX = `
 echo 'man-db man-db/auto-update boolean false' | debconf-set-selections
 `;
 
-/** Runs each preinst as dpkg does at the first installation of a package: same arguments, same environment. */
+/**
+ * Runs each preinst as dpkg does at the first installation of a package: same arguments, same environment. And
+ * debconf's own word for whose script it is, which it would otherwise read from where dpkg unpacks control files.
+ */
 const RUN_PREINSTS = `
 DPKG_RUNNING_VERSION=$(dpkg-query --show --showformat='\${Version}' dpkg) || exit
 export DPKG_RUNNING_VERSION DPKG_ROOT= DPKG_ADMINDIR=/var/lib/dpkg
@@ -49,7 +52,7 @@ while read -r id package architecture; do
   # Of a package for another architecture the id has it, its files only where they can be there twice.
   [ -e "$script" ] || script=/var/lib/dpkg/info/$package.preinst
   [ -x "$script" ] || continue
-  DPKG_MAINTSCRIPT_PACKAGE=$package DPKG_MAINTSCRIPT_ARCH=$architecture "$script" install </dev/null && continue
+  DPKG_MAINTSCRIPT_PACKAGE=$package DPKG_MAINTSCRIPT_ARCH=$architecture DEBCONF_PACKAGE=$package "$script" install </dev/null && continue
   printf '${FAILED}\\n %s\\n' "$id" >&2
   exit 1
 done
