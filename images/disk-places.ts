@@ -45,21 +45,38 @@ export interface DiskPlaces {
   takeBack(scratch: ScratchFolder): Promise<void>;
 }
 
-/** Sparse files in the scratch folder. */
-export const diskFiles: DiskPlaces = {
+/**
+ * Sparse files in the scratch folder.
+ * @param makeRoom asked before so many bytes of the filesystem of a folder are said to be missing: deletes what can be
+ *   had again
+ */
+export function createDiskFiles(makeRoom: (folder: string, bytes: number) => Promise<unknown>): DiskPlaces {
   // A guest may fill both, so that there must be room for all of them.
-  admit: (root, { diskMiB, swapMiB = 0 }) => admit(root, (diskMiB + swapMiB) * MIB),
-  async give({ folder, disk, swap }, { diskMiB, swapMiB }) {
-    await admit(dirname(folder), (diskMiB + swapMiB) * MIB);
-    await createSparseFile(disk, diskMiB);
-    await createSparseFile(swap, swapMiB);
-    return { disk, swap };
-  },
-  async renewDisk({ disk }, diskMiB) {
-    // Another file, not the same one emptied: the mkfs of a killed attempt may still be writing into that.
-    await rm(disk, { force: true });
-    await createSparseFile(disk, diskMiB);
-  },
-  find: async ({ disk, swap }) => ({ disk, swap }),
-  async takeBack() {},
-};
+  async function refuseFull(
+    root: string,
+    { diskMiB, swapMiB = 0 }: Pick<DiskSizes, 'diskMiB'> & Partial<DiskSizes>,
+  ) {
+    const bytes = (diskMiB + swapMiB) * MIB;
+    await makeRoom(root, bytes);
+    await admit(root, bytes);
+  }
+  return {
+    admit: refuseFull,
+    async give({ folder, disk, swap }, sizes) {
+      await refuseFull(dirname(folder), sizes);
+      await createSparseFile(disk, sizes.diskMiB);
+      await createSparseFile(swap, sizes.swapMiB);
+      return { disk, swap };
+    },
+    async renewDisk({ disk }, diskMiB) {
+      // Another file, not the same one emptied: the mkfs of a killed attempt may still be writing into that.
+      await rm(disk, { force: true });
+      await createSparseFile(disk, diskMiB);
+    },
+    find: async ({ disk, swap }) => ({ disk, swap }),
+    async takeBack() {},
+  };
+}
+
+/** Sparse files where nothing else takes room that could be given back. */
+export const diskFiles: DiskPlaces = createDiskFiles(async () => undefined);

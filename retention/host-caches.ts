@@ -2,6 +2,8 @@ import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { withFileLock } from '../host/file-lock.ts';
 import { readLeases } from '../host/lease-record.ts';
+import { ROOTS } from '../images/build-roots/entries.ts';
+import { removeUnused } from '../images/build-roots/room.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import { LEAST_GRACE } from './gc.ts';
 import { type CacheEntry, cacheEntries, lastUse } from './host-entries.ts';
@@ -61,6 +63,7 @@ export async function collectCaches(options: HostGcOptions): Promise<HostCollect
     await leases.removeInputs(of('input', 'partial'), removed, left);
     await removeUnpacked(directories, of('unpacked'), removed, left);
     await removeLists(of('lists'), removed, left);
+    await removeRoots(directories, of('root'), removed, left);
   }
   const bytes = entries
     .filter((entry) => !removed.includes(entry))
@@ -141,6 +144,23 @@ async function removeLists(
       if (!isBusy(error)) throw error;
       left.push({ entry, reason: 'a build is being resolved with it' });
     }
+  }
+}
+
+/** No build needs to wait: who takes one just now goes on, and who comes later makes it anew. */
+async function removeRoots(
+  { cache }: HostGcOptions['directories'],
+  entries: readonly CacheEntry[],
+  removed: CacheEntry[],
+  left: LeftEntry[],
+): Promise<void> {
+  if (entries.length === 0) return;
+  try {
+    const paths = new Set(await removeUnused(join(cache, ROOTS), entries));
+    removed.push(...entries.filter(({ path }) => paths.has(path)));
+  } catch (error) {
+    if (!isBusy(error)) throw error;
+    for (const entry of entries) left.push({ entry, reason: 'another process changes the kept build roots' });
   }
 }
 

@@ -1,6 +1,7 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ignoreMissing } from '../host/atomic-file.ts';
+import { keptRoots, ROOTS } from '../images/build-roots/entries.ts';
 import { treeSize } from '../images/tree-size.ts';
 import type { Digest } from '../schema/digest.ts';
 
@@ -8,9 +9,9 @@ import type { Digest } from '../schema/digest.ts';
 export interface CacheEntry {
   /**
    * `input`: a file by its digest; `partial`: the beginning of one; `unpacked`: a folder with packages unpacked, a
-   * kernel for instance; `lists`: package lists of a set of repositories.
+   * kernel for instance; `lists`: package lists of a set of repositories; `root`: a kept build root.
    */
-  kind: 'input' | 'partial' | 'unpacked' | 'lists';
+  kind: 'input' | 'partial' | 'unpacked' | 'lists' | 'root';
   path: string;
   bytes: number;
   /** Milliseconds since 1970; when somebody last took it. */
@@ -31,6 +32,7 @@ export async function cacheEntries(cache: string): Promise<CacheEntry[]> {
     ...(await partials(join(cache, 'inputs', 'partial'))),
     ...(await unpacked(cache)),
     ...(await lists(join(cache, 'lists', 'sets'))),
+    ...(await roots(join(cache, ROOTS))),
   ];
 }
 
@@ -85,6 +87,11 @@ async function lists(folder: string): Promise<CacheEntry[]> {
     entries.push({ kind: 'lists', path, bytes: await bytesOf(path), usedAt: status.mtimeMs });
   }
   return entries;
+}
+
+async function roots(folder: string): Promise<CacheEntry[]> {
+  const kept = await keptRoots(folder);
+  return kept.map(({ path, bytes, usedAt }) => ({ kind: 'root', path, bytes, usedAt }));
 }
 
 /** When an entry of the same kind was last used, now. 0: it is gone. */

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { log } from '@temporalio/activity';
 import type { Leases } from '../host/leases.ts';
 import type { BuildRoots } from '../images/build-roots/build-roots.ts';
+import { ROOTS } from '../images/build-roots/entries.ts';
 import { createBuildRoots } from '../images/build-roots/kept-roots.ts';
 import { SlipwayFailure } from '../schema/failures.ts';
 import type { Configuration } from './configuration.ts';
@@ -14,7 +15,7 @@ export function hostBuildRoots(
   leases: Pick<Leases, 'check'>,
 ): BuildRoots {
   return createBuildRoots({
-    directory: join(directories.cache, 'build-roots'),
+    directory: join(directories.cache, ROOTS),
     maxBytes: size * MIB,
     leastFreeBytes: leaveFree * MIB,
     leaseExists: async (id) => {

@@ -2,8 +2,9 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dependencies } from '../activities/dependencies.ts';
 import { openLeases } from '../host/leases.ts';
+import type { BuildRoots } from '../images/build-roots/build-roots.ts';
 import { createDiskDevices } from '../images/disk-devices.ts';
-import { type DiskPlaces, diskFiles } from '../images/disk-places.ts';
+import { createDiskFiles, type DiskPlaces } from '../images/disk-places.ts';
 import { filesystems, withMountOptions } from '../images/filesystems.ts';
 import { recipes } from '../recipes/index.ts';
 import { createInputCache, type InputCache } from '../repositories/cache.ts';
@@ -57,6 +58,7 @@ export async function compose(configuration: Configuration): Promise<Composition
     queue: hostQueue(host),
     capacity,
   });
+  const buildRoots = hostBuildRoots(configuration, leases);
   return {
     inputs,
     store,
@@ -74,16 +76,16 @@ export async function compose(configuration: Configuration): Promise<Composition
       vms: new Map(vms.map((vm) => [vm.type, vm])),
       filesystems: { default: disks.filesystem, byName: withMountOptions(filesystems, disks.mountOptions) },
       fill: disks.fill,
-      disks: diskPlaces(configuration),
-      buildRoots: hostBuildRoots(configuration, leases),
+      disks: diskPlaces(configuration, buildRoots),
+      buildRoots,
       guests: createGuests({ inputs, cache: directories.cache, kernel: configuration.kernel }),
       leases,
     }),
   };
 }
 
-function diskPlaces({ disks, host, directories }: Configuration): DiskPlaces {
+function diskPlaces({ disks, host, directories }: Configuration, { makeRoom }: BuildRoots): DiskPlaces {
   const { devices: pairs, clean } = disks;
-  if (pairs === undefined) return diskFiles;
+  if (pairs === undefined) return createDiskFiles(makeRoom);
   return createDiskDevices({ pairs, clean, host, lock: join(directories.state, 'devices.lock') });
 }

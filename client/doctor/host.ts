@@ -1,5 +1,7 @@
 import { mkdir, readFile, statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
+import { join } from 'node:path';
+import { keptRoots, ROOTS } from '../../images/build-roots/entries.ts';
 import { Resources } from '../../schema/request.ts';
 import { formatMiB } from '../../schema/size.ts';
 import { CONTROLLERS, hierarchies } from '../../vm/container/control-groups.ts';
@@ -15,6 +17,7 @@ export async function checkHost(configuration: Configuration): Promise<Finding[]
     checkNode(),
     checkMemory(configuration),
     await checkSpace(configuration.directories.scratch),
+    await checkBuildRoots(configuration),
     await checkInit(),
     checkCgroups(),
   ];
@@ -71,6 +74,18 @@ async function checkSpace(scratch: string): Promise<Finding> {
     'space',
     `${what}; a default build wants ${formatMiB(ROOM_MIB)}`,
     'Free some or set directories.scratch.',
+  );
+}
+
+async function checkBuildRoots({ directories, buildRoots }: Configuration): Promise<Finding> {
+  const kept = await keptRoots(join(directories.cache, ROOTS));
+  const mebibytes = Math.ceil(kept.reduce((sum, { bytes }) => sum + bytes, 0) / 1024 ** 2);
+  const what = `${kept.length} kept, ${mebibytes} MiB of ${formatMiB(buildRoots.size)}`;
+  if (buildRoots.size > 0) return ok('build roots', what);
+  return warning(
+    'build roots',
+    'none are kept',
+    'Each build installs its packages anew: give buildRoots.size some room.',
   );
 }
 

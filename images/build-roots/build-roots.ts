@@ -78,7 +78,8 @@ export interface BuildRoots {
   giveUp(lease: string): Promise<void>;
   /**
    * Deletes kept roots, those used longest ago first, until the filesystem of a folder should have so many bytes free;
-   * none where they lie on another filesystem. For who would otherwise refuse a build for want of room.
+   * none where they lie on another filesystem, and none where all of them would not do. For who would otherwise refuse a
+   * build for want of room.
    * @returns bytes that were given free
    */
   makeRoom(folder: string, bytes: number): Promise<number>;

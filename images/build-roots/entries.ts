@@ -7,6 +7,9 @@ import { SlipwayFailure } from '../../schema/failures.ts';
 import type { KeptRoot } from './build-roots.ts';
 import { DISK } from './manifest.ts';
 
+/** Folder of the kept roots in that of a host's caches. */
+export const ROOTS = 'build-roots';
+
 const KEY = /^[0-9a-f]{64}$/;
 /** A root that is being written, and one that is being deleted. */
 const ASIDE = '.aside-';

@@ -85,10 +85,14 @@ export function createBuildRoots(options: BuildRootsOptions): BuildRoots {
       });
     },
     async makeRoom(folder, bytes) {
-      if (!(await sameFilesystem(folder, directory))) return 0;
-      return changing(directory, async (changes) =>
-        evict(await keptRoots(directory), bytes - (await freeSpace(folder)).bytes, changes),
-      );
+      const { bytes: free } = await freeSpace(folder);
+      if (free >= bytes || !(await sameFilesystem(folder, directory))) return 0;
+      return changing(directory, async (changes) => {
+        const roots = await keptRoots(directory);
+        const held = roots.reduce((sum, root) => sum + root.bytes, 0);
+        const needed = bytes - (await freeSpace(folder)).bytes;
+        return needed > held ? 0 : evict(roots, needed, changes);
+      });
     },
     list: () => keptRoots(directory),
   };

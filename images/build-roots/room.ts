@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { ignoreMissing } from '../../host/atomic-file.ts';
 import { freeSpace } from '../../host/scratch.ts';
-import { type Changes, keptRoots } from './entries.ts';
+import { type Changes, changing, keptRoot, keptRoots } from './entries.ts';
 
 export interface RoomLimits {
   /** Bytes that all kept roots together may take. */
@@ -49,6 +49,26 @@ export async function evict(
     freed += bytes;
   }
   return freed;
+}
+
+/**
+ * Deletes roots that were not used again meanwhile; who copies one just now goes on.
+ * @returns the paths of those that went
+ */
+export async function removeUnused(
+  folder: string,
+  roots: readonly { path: string; usedAt: number }[],
+): Promise<string[]> {
+  const removed: string[] = [];
+  await changing(folder, async ({ remove }) => {
+    for (const { path, usedAt } of roots) {
+      const now = await keptRoot(path);
+      if (now === undefined || now.usedAt > usedAt) continue;
+      await remove(path);
+      removed.push(path);
+    }
+  });
+  return removed;
 }
 
 /** Whether two folders share their room; false where one is missing. */

@@ -56,6 +56,21 @@ it('a disk without room for it is ScratchFull; a folder of roots without room ke
   });
 });
 
+it('room is made for a disk, of what was used longest ago, and never in vain', async () => {
+  const { folder } = await rootsOf();
+  const said = await withMount(
+    ['tmpfs', 'size=64m', 'none', folder],
+    [process.execPath, CHILD, 'room', folder],
+  );
+  expect(JSON.parse(said)).toEqual({
+    enough: ['a', 'c', 'b'],
+    oneLess: ['c', 'b'],
+    inVain: { type: 'ScratchFull', kept: ['c', 'b'] },
+    elsewhere: 0,
+    all: [],
+  });
+});
+
 it.each([
   ['xfs', ['mkfs.xfs', '-q', '-m', 'reflink=1']],
   ['btrfs', ['mkfs.btrfs', '-q']],

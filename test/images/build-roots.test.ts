@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { dataChunks } from '../../images/build-roots/data-chunks.ts';
 import { createBuildRoots } from '../../images/build-roots/kept-roots.ts';
+import { removeUnused } from '../../images/build-roots/room.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { CHUNK, disk, flipByte, KEY, keyOf, LEASE, patterned, quiet, sum } from './fixtures/root-disks.ts';
 import { type Fixture, rootsOf } from './fixtures/roots.ts';
@@ -257,17 +258,6 @@ describe('room', () => {
     expect(await roots.list()).toEqual([]);
   });
 
-  it('is made for who needs it, by what was used longest ago', async () => {
-    const { roots, folder, make } = await rootsOf();
-    for (const name of ['a', 'b', 'c']) await make(keyOf(name), 8, [1, 2, 3], name);
-    await age(roots, { a: 3, b: 1, c: 2 });
-    expect(await roots.makeRoom(folder, 1)).toBe(0);
-    expect(await roots.makeRoom('/proc', 2 ** 60)).toBe(0);
-    expect(await roots.list()).toHaveLength(3);
-    expect(await roots.makeRoom(folder, 2 ** 60)).toBeGreaterThanOrEqual(9 * CHUNK);
-    expect(await roots.list()).toEqual([]);
-  });
-
   it('is given back where the limit is another now; none is none', async () => {
     const { roots, folder, options, make } = await rootsOf();
     for (const name of ['a', 'b']) await make(keyOf(name), 8, [1, 2, 3], name);
@@ -282,15 +272,15 @@ describe('room', () => {
   });
 
   it('that is taken by an eviction during the copy takes nothing from who copies', async () => {
-    const { roots, folder, make } = await rootsOf();
+    const { roots, folder, directory, make } = await rootsOf();
     const made = await make(KEY, 64, [...Array(40).keys()]);
     const target = await disk(folder, 'target', 64);
-    let evicted: Promise<number> | undefined;
+    let evicted: Promise<string[]> | undefined;
     const report = () => {
-      evicted ??= roots.makeRoom(folder, 2 ** 60);
+      evicted ??= roots.list().then((all) => removeUnused(directory, all));
     };
     expect(await roots.take(KEY, 'x', target, { ...quiet, report })).toMatchObject({ outcome: 'copied' });
-    expect(await evicted).toBe(40 * CHUNK);
+    expect(await evicted).toEqual([join(directory, KEY)]);
     expect(await sum(target)).toBe(await sum(made));
     expect(await roots.take(KEY, 'x', target, quiet)).toEqual({ outcome: 'make', keep: true });
   });

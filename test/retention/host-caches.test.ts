@@ -7,6 +7,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { unpackOnce } from '../../guest/unpacked.ts';
 import { withFileLock } from '../../host/file-lock.ts';
 import { type Leases, openLeases } from '../../host/leases.ts';
+import { createBuildRoots } from '../../images/build-roots/kept-roots.ts';
+import { createSparseFile } from '../../images/sparse-file.ts';
 import { createInputCache } from '../../repositories/cache.ts';
 import { takePartial } from '../../repositories/partial-file.ts';
 import { type CacheRules, chooseEntries, collectCaches } from '../../retention/host-caches.ts';
@@ -51,6 +53,18 @@ async function host() {
   const lists = join(cache, 'lists/sets/0123456789abcdef');
   await mkdir(join(lists, 'lists'), { recursive: true });
   await writeFile(join(lists, 'status'), '');
+  const roots = createBuildRoots({
+    ...{ directory: join(cache, 'build-roots'), maxBytes: 2 ** 30, leastFreeBytes: 0 },
+    ...{ leaseExists: async () => true, warn: () => undefined },
+  });
+  const disk = join(home, 'disk');
+  await createSparseFile(disk, 4);
+  const key = createHash('sha256').update('root').digest('hex');
+  const takeRoot = () => roots.take(key, 'lease', disk, quiet);
+  await takeRoot();
+  await writeFile(disk, 'a root', { flag: 'r+' });
+  await roots.keep(key, 'lease', disk, { what: 'a root' }, quiet);
+  const root = join(cache, 'build-roots', key);
   const leases = await openLeases({
     ...{ directory: join(state, 'leases'), host: 'host', queue: 'q' },
     capacity: { builds: 4, memoryMiB: 4096 },
@@ -58,6 +72,7 @@ async function host() {
   const partialPath = join(dirname(partial.path), (await readdir(dirname(partial.path)))[0] ?? '');
   return {
     ...{ home, state, cache, leases, first, second, kernel, unpackKernel, partial: partialPath, lists },
+    ...{ root, takeRoot },
     gc: (rules: CacheRules, more: Partial<Parameters<typeof collectCaches>[0]> = {}) =>
       collectCaches({
         directories: { state, cache },
@@ -85,19 +100,21 @@ async function takePlace(leases: Leases, id = 'host-run-1-1') {
   });
 }
 
+const KINDS = ['input', 'partial', 'unpacked', 'lists', 'root'] as const;
 const MONTH = { olderThanSeconds: 30 * 86_400 };
 
 test('what was not used for long goes, of each kind; the rest stays', async () => {
-  const { gc, first, second, kernel, partial, lists } = await host();
+  const { gc, first, second, kernel, partial, lists, root } = await host();
   expect((await gc(MONTH)).removed).toEqual([]);
-  await age(40, first.path, kernel, partial, lists);
+  const all = [first.path, kernel, partial, lists, root];
+  await age(40, ...all);
   const dry = await gc(MONTH, { dryRun: true });
-  expect(dry.removed.map(({ kind }) => kind).sort()).toEqual(['input', 'lists', 'partial', 'unpacked']);
-  for (const path of [first.path, kernel, partial, lists]) expect(existsSync(path)).toBe(true);
+  expect(dry.removed.map(({ kind }) => kind).sort()).toEqual([...KINDS].sort());
+  for (const path of all) expect(existsSync(path)).toBe(true);
   const { removed, left, kept } = await gc(MONTH);
-  expect(removed.map(({ path }) => path).sort()).toEqual([first.path, kernel, partial, lists].sort());
+  expect(removed.map(({ path }) => path).sort()).toEqual([...all].sort());
   expect({ left, kept }).toEqual({ left: [], kept: { entries: 1, bytes: second.size } });
-  for (const path of [first.path, kernel, partial, lists]) expect(existsSync(path)).toBe(false);
+  for (const path of all) expect(existsSync(path)).toBe(false);
   expect(await readdir(dirname(kernel))).toEqual([]);
   await first.fetchAgain();
   expect(existsSync(first.path)).toBe(true);
@@ -122,7 +139,7 @@ test('of too much that goes first which was used longest ago', async () => {
   const rest = await gc({ maxBytes: 0 });
   expect(rest.removed.map(({ path }) => path).slice(0, 2)).toEqual([first.path, second.path]);
   // What was used within the hour stays, whatever the size.
-  expect(rest.kept.entries).toBe(2);
+  expect(rest.kept.entries).toBe(3);
 });
 
 describe('a build that has a place on the host', () => {
@@ -187,6 +204,21 @@ test('unpacked packages stay while the host is probed', async () => {
   expect(existsSync(kernel)).toBe(true);
 });
 
+test('a kept build root goes though a build runs, not when it was taken meanwhile; half of one is no entry', async () => {
+  const { gc, leases, root, takeRoot } = await host();
+  await takePlace(leases);
+  await mkdir(join(dirname(root), '.aside-x'));
+  await age(40, root);
+  expect((await gc(MONTH, { dryRun: true })).removed).toMatchObject([
+    { kind: 'root', path: root, bytes: 2 ** 20 },
+  ]);
+  expect(await takeRoot()).toMatchObject({ outcome: 'copied' });
+  expect((await gc(MONTH)).removed).toEqual([]);
+  await age(40, root);
+  expect((await gc(MONTH)).removed).toMatchObject([{ path: root }]);
+  expect(await takeRoot()).toEqual({ outcome: 'make', keep: true });
+});
+
 test('lists that are just being read stay', async () => {
   const { gc, lists } = await host();
   await age(40, lists);
@@ -206,7 +238,7 @@ test('without a rule it refuses; a host that never built anything has nothing', 
 
 const NOW = Date.UTC(2026, 5, 1);
 const entry = fc.record({
-  kind: fc.constantFrom('input' as const, 'partial' as const, 'unpacked' as const, 'lists' as const),
+  kind: fc.constantFrom(...KINDS),
   path: fc.uuid(),
   bytes: fc.integer({ min: 0, max: 1000 }),
   usedAt: fc.integer({ min: NOW - 60 * 86_400_000, max: NOW }),

@@ -6,8 +6,8 @@ export const BuildRootsConfiguration = z.strictObject({
   size: Size.prefault('20 GiB').describe(
     'Room of all kept build roots together; what was used longest ago goes first. `0 GiB`: none are kept',
   ),
-  leaveFree: Size.prefault('5 GiB').describe(
-    'Room of the filesystem of `directories.cache` that kept build roots leave free for other things',
+  leaveFree: Size.prefault('10 GiB').describe(
+    'Room of the filesystem of `directories.cache` that kept build roots leave free for other things. A build that would not have room otherwise has them deleted, whatever is said here',
   ),
 });
 export type BuildRootsConfiguration = z.infer<typeof BuildRootsConfiguration>;

@@ -31,6 +31,8 @@ export const RetentionConfiguration = z.strictObject({
   liveLogs: Duration.prefault('7 d').describe(
     'How long the log of a build without a result stays: of one that was cancelled, for instance',
   ),
-  cache: Cache.prefault({}).describe('Caches of a host, for `slipway gc --host`: downloads, lists, kernels'),
+  cache: Cache.prefault({}).describe(
+    'Caches of a host, for `slipway gc --host`: downloads, lists, kernels, build roots',
+  ),
 });
 export type RetentionConfiguration = z.infer<typeof RetentionConfiguration>;
