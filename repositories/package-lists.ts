@@ -19,6 +19,7 @@ import {
 } from './apt-root.ts';
 import { updateLists } from './apt-update.ts';
 import { updateKept } from './kept-lists.ts';
+import { sweepSets } from './list-sets.ts';
 import { hasCaches, linkLists, stateFolder } from './list-state.ts';
 import { type Mirrors, mirrorsOf } from './packages.ts';
 
@@ -81,7 +82,8 @@ export async function currentLists(
   const architectures = [options.architecture, ...(options.foreign ?? [])].join(' ');
   const name = createHash('sha256').update(`${architectures}\n${sources}`).digest('hex').slice(0, 16);
   const directory = join(options.directory, 'sets', name);
-  await mkdir(directory, { recursive: true });
+  if ((await mkdir(directory, { recursive: true })) !== undefined)
+    await sweepSets(join(options.directory, 'sets'));
   const kept = { ...options, directory, sources };
   const folder = await updates.run(directory, signal, (shared, begin) => update(kept, shared, begin));
   const answers = new Answers(join(folder, 'answers'));

@@ -1,5 +1,15 @@
-import { appendFile, copyFile, mkdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import {
+  appendFile,
+  copyFile,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { addPackages } from './fixtures/archive.ts';
 import { answers304, filesBelow, published, publishLater, wanted } from './fixtures/later.ts';
@@ -75,6 +85,24 @@ test('old states go, those in use stay', async () => {
   const left = await filesBelow(made.folder, /states\/[^/]+\/manifest\.json$/);
   expect(left).toHaveLength(2);
   expect(left).not.toContain(old);
+});
+
+test('of many sets of repositories those used longest ago go', async () => {
+  const made = await published();
+  const sets = join(made.folder, 'apt/sets');
+  const name = (at: number) => join(sets, at.toString(16).padStart(16, '0'));
+  for (let at = 0; at < 25; at += 1) {
+    await mkdir(name(at), { recursive: true });
+    await writeFile(join(name(at), 'status'), '');
+    const hours = at < 3 ? 0 : 2 + at;
+    const then = new Date(Date.now() - hours * 3_600_000);
+    await utimes(join(name(at), 'status'), then, then);
+  }
+  await made.resolve({});
+  const left = await readdir(sets);
+  // Of the others and itself.
+  expect(left).toHaveLength(21);
+  for (const gone of [20, 21, 22, 23, 24]) expect(left).not.toContain(basename(name(gone)));
 });
 
 async function replace(path: string, what: string, by: string): Promise<void> {
