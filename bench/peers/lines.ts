@@ -42,7 +42,7 @@ export async function runTimed(
     }
   };
   const timer = setTimeout(kill, options.timeoutSeconds * 1000);
-  process.once('exit', kill);
+  process.prependOnceListener('exit', kill);
   const log = createWriteStream(options.log);
   const lines: TimedLine[] = [];
   const read = [child.stdout, child.stderr].map(async (stream) => {

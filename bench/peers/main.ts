@@ -1,4 +1,5 @@
 /** `npm run bench:peers`: slipway beside others that build Debian packages. See README.md beside and `--help`. */
+import { rmSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -14,7 +15,7 @@ import { obsBuildPeer } from './obs-build.ts';
 import { type BenchOptions, optionsFrom, USAGE, WrongOption } from './options.ts';
 import type { Bench, Peer } from './peer.ts';
 import { RunRecord } from './record.ts';
-import { markdown, type Report } from './report.ts';
+import { type Absent, markdown, type Report } from './report.ts';
 import { digestOfInputs, measureAll, measureExtraction } from './run.ts';
 import { sbuildPeer } from './sbuild.ts';
 import { slipwayPeers } from './slipway.ts';
@@ -38,6 +39,10 @@ async function bench(options: BenchOptions): Promise<number> {
   const record = await RunRecord.open(resolve(options.resume ?? join(home, `${fileStamp()}.jsonl`)), of);
   say(`measurements are kept in ${record.file}; --resume with it goes on where this run ends`);
   const folder = await mkdtemp(join(tmpdir(), 'slipway-peers-'));
+  // After what it interrupts has been killed: see lines.ts.
+  const wipe = () => rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
+  process.once('exit', wipe);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
   try {
     // A peer that gives up its rights must get to its own folder in it.
     await chmod(folder, 0o711);
@@ -53,11 +58,8 @@ async function bench(options: BenchOptions): Promise<number> {
 
 async function measured(options: BenchOptions, bench: Bench, record: RunRecord, on: string): Promise<Report> {
   const all = await inputsOfAll(options.sources, bench.home, record);
-  const { peers, absent } = await present(options, bench);
-  for (const peer of peers) {
-    say(`           preparing ${peer.name} (not counted) …`);
-    await peer.prepare(all);
-  }
+  const { peers: there, absent } = await present(options, bench);
+  const peers = await prepared(there, all, absent);
   const { rounds, longRounds, minutes } = options;
   const failed = await measureAll({ all, peers, record, rounds: { rounds, longRounds }, minutes, say });
   if (options.peers.includes('extraction')) await measureExtraction(record, say);
@@ -92,10 +94,10 @@ async function inputsOfAll(sources: readonly string[], home: string, record: Run
 async function present(
   { peers: wanted }: BenchOptions,
   bench: Bench,
-): Promise<{ peers: Peer[]; absent: { peer: string; why: string }[] }> {
+): Promise<{ peers: Peer[]; absent: Absent[] }> {
   const known = [...slipwayPeers(bench), obsBuildPeer(bench), sbuildPeer(bench), chrootPeer(bench)];
   const peers: Peer[] = [];
-  const absent: { peer: string; why: string }[] = [];
+  const absent: Absent[] = [];
   for (const peer of known) {
     const why = wanted.includes(peer.name) ? await peer.missing() : 'left out by --peers';
     if (why === undefined) peers.push(peer);
@@ -104,6 +106,23 @@ async function present(
   if (!wanted.includes('extraction')) absent.push({ peer: 'extraction', why: 'left out by --peers' });
   for (const { peer, why } of absent) say(`${peer}: ${why}`);
   return { peers, absent };
+}
+
+/** Whoever cannot be prepared is absent too. */
+async function prepared(there: readonly Peer[], all: readonly Inputs[], absent: Absent[]): Promise<Peer[]> {
+  const peers: Peer[] = [];
+  for (const peer of there) {
+    say(`           preparing ${peer.name} (not counted) …`);
+    try {
+      await peer.prepare(all);
+      peers.push(peer);
+    } catch (error) {
+      const why = `could not be prepared: ${(error as Error).message}`;
+      say(`${peer.name}: ${why}`);
+      absent.push({ peer: peer.name, why: why.split('\n')[0] ?? why });
+    }
+  }
+  return peers;
 }
 
 function fileStamp(): string {

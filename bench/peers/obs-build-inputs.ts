@@ -9,7 +9,7 @@ import { type Inputs, rootPackages } from './inputs.ts';
 
 /** What build's own scripts run on in the guest before the first package is installed there by dpkg. */
 const PREINSTALL =
-  /^(base-(files|passwd)|bash|coreutils|dash|debconf|debianutils|diffutils|dpkg|findutils|grep|gzip|hostname|init-system-helpers|libc-bin|login|mawk|mount|ncurses-(base|bin)|passwd|perl(-base|-modules-.*)?|libperl.*|sed|sysvinit-utils|tar|util-linux(-extra)?|xz-utils|gcc-[0-9]+-base|libc6|libgcc-s1|libcrypt1|libacl1|libattr1|libaudit.*|libblkid1|libbz2-.*|libcap.*|libcom-err2|libdb5.*|libdebconfclient0|libgdbm.*|libgmp10|libgpg-error0|libgcrypt20|liblz4-1|liblzma5|libmd0|libmount1|libpam.*|libpcre2-8-0|libselinux1|libsmartcols1|libsystemd0|libtinfo6|libudev1|libuuid1|libzstd1|zlib1g)$/;
+  /^(base-(files|passwd)|bash|coreutils|dash|debconf|debianutils|diffutils|dpkg|findutils|grep|gzip|hostname|init-system-helpers|libc-bin|login|mawk|mount|ncurses-(base|bin)|passwd|perl(-base|-modules-.*)?|libperl.*|sed|sysvinit-utils|tar|util-linux(-extra)?|xz-utils|gcc-[0-9]+-base|libc6|libgcc-s1|libcrypt1|libacl1|libattr1|libaudit.*|libblkid1|libbz2-.*|libcap(2|-ng0)|libcom-err2|libdb5.*|libdebconfclient0|libgdbm.*|libgmp10|libgpg-error0|libgcrypt20|liblz4-1|liblzma5|libmd0|libmount1|libpam.*|libpcre2-8-0|libselinux1|libsmartcols1|libsystemd0|libtinfo6|libudev1|libuuid1|libzstd1|zlib1g)$/;
 
 /** By OBS' custom, the package that brings the guest's kernel and initrd. */
 const KERNEL = 'kernel-obs-build';

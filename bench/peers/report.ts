@@ -12,8 +12,13 @@ export interface Report {
   measurements: Measurement[];
   extraction: Extraction | undefined;
   /** Peers that were not measured, or not everywhere, and why. */
-  absent: { peer: string; why: string }[];
+  absent: Absent[];
   bars: Bar[];
+}
+
+export interface Absent {
+  peer: string;
+  why: string;
 }
 
 /** The whole report for people, as Markdown. */

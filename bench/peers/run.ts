@@ -6,6 +6,7 @@ import { benchExtraction } from '../extraction.ts';
 import type { Inputs } from './inputs.ts';
 import type { Peer, Spans } from './peer.ts';
 import type { RunRecord } from './record.ts';
+import type { Absent } from './report.ts';
 import { schedule, type Turn } from './schedule.ts';
 
 type Say = (line: string) => void;
@@ -19,10 +20,10 @@ export async function measureAll(of: {
   /** After which no round but the first is begun. */
   minutes: number;
   say: Say;
-}): Promise<{ peer: string; why: string }[]> {
+}): Promise<Absent[]> {
   const { all, peers, record, say } = of;
   const started = performance.now();
-  const failed: { peer: string; why: string }[] = [];
+  const failed: Absent[] = [];
   const sources = all.map(({ source }) => source);
   const turns = schedule(sources, peers, of.rounds).filter(
     ({ source, peer, round }) => !record.has(source, peer, round),

@@ -151,19 +151,18 @@ async function build(inputs: Inputs, work: string, tarball: string): Promise<Spa
   const parallel = inputs.request.resources.cpus;
   const ran = await runTimed(
     [
+      // Its mounts are gone with it, and so are the processes that it starts.
       ...[
         'unshare',
         '--mount',
+        '--pid',
+        '--fork',
+        '--kill-child',
+        '--mount-proc',
         '--propagation',
         'private',
-        'sh',
-        '-c',
-        ENTER,
-        'enter',
-        subordinate,
-        tarball,
-        chroot,
       ],
+      ...['sh', '-c', ENTER, 'enter', subordinate, tarball, chroot],
       ...['setpriv', `--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups', 'sbuild'],
       ...['--chroot-mode=unshare', `--chroot=${chroot}`, '--dist=stable', '--verbose', `-j${parallel}`],
       ...['--arch-any', '--arch-all', '--no-source', '--no-run-lintian'],

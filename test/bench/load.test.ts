@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { loadArguments } from '../../bench/load/arguments.ts';
 import { figuresOf } from '../../bench/load/histories.ts';
+import { limitOf } from '../../bench/load/limit.ts';
 import { growth, memoryOf, type Sample } from '../../bench/load/memory.ts';
 import { percentile } from '../../bench/load/percentile.ts';
 import { usageOf } from '../../bench/load/usage.ts';
@@ -76,6 +77,20 @@ test('what a process uses is read from the kernel, whatever its name', async () 
   expect(usage.cpuSeconds).toBeGreaterThan(0);
   await expect(usageOf(0)).rejects.toThrow('ENOENT');
 });
+
+const QUARTERS = { server: 25, worker: 25, children: 25, client: 25 };
+
+test.each([
+  [{ idle: 5, busy: 95 }, 0.2, /^the CPU of the host: Temporal 25 %, the worker 25 %, .* idle 5 %$/],
+  [{ idle: 100, busy: 100 }, 0.95, /^the places of the host, 95 % of them taken \(CPU: Temporal 13 %/],
+  [{ idle: 100, busy: 100 }, 0.4, /^neither CPU nor places, 40 % of them taken/],
+  [{ idle: 0, busy: 200 }, 0.4, /others on the machine 50 %, idle 0 %$/],
+])(
+  'where of CPU there was %j and of the places %d were taken it is said what the limit is',
+  (of, taken, words) => {
+    expect(limitOf(of, QUARTERS, taken)).toMatch(words);
+  },
+);
 
 test('without options it is a thousand builds, with the fake guest', () => {
   expect(loadArguments([])).toEqual({
