@@ -19,11 +19,15 @@ export interface LoadReport {
   whole: Spread;
   /** From the lease to the end. */
   onHost: Spread;
+  /** All builds together had a place for so long. */
+  placeSeconds: number;
   history: { events: Extent; bytes: Extent };
   /** By activity: pauses and waiting in queues, work, attempts for each build. */
   steps: Record<string, { waited: Spread; worked: Spread; each: number }>;
   /** Seconds of CPU for each build. */
   cpu: { server: number; worker: number; children: number; client: number };
+  /** Where it was, in words. */
+  limit: string;
   memory: Memory;
   ceiling?: Ceiling;
   /** What went wrong: none in a good run. */
@@ -51,18 +55,22 @@ function extent(values: readonly number[]): Extent {
 /** What the histories say together. */
 export function figures(
   runs: readonly RunFigures[],
-): Pick<LoadReport, 'seconds' | 'perMinute' | 'queueWait' | 'whole' | 'onHost' | 'history' | 'steps'> {
-  const seconds =
-    Math.max(...runs.map((run) => run.closedAt)) - Math.min(...runs.map((run) => run.startedAt));
+): Pick<
+  LoadReport,
+  'seconds' | 'perMinute' | 'queueWait' | 'whole' | 'onHost' | 'placeSeconds' | 'history' | 'steps'
+> {
+  const took = Math.max(...runs.map((run) => run.closedAt)) - Math.min(...runs.map((run) => run.startedAt));
   const claimed = runs.filter((run) => run.queueWait !== undefined);
+  const onHost = claimed.map((run) => run.closedAt - run.startedAt - (run.queueWait ?? 0));
   const all = runs.flatMap((run) => run.steps);
   const types = [...new Set(all.map(({ type }) => type))];
   return {
-    seconds,
-    perMinute: (runs.length / seconds) * 60,
+    seconds: took,
+    perMinute: (runs.length / took) * 60,
     queueWait: spread(claimed.map((run) => run.queueWait ?? 0)),
     whole: spread(runs.map((run) => run.closedAt - run.startedAt)),
-    onHost: spread(claimed.map((run) => run.closedAt - run.startedAt - (run.queueWait ?? 0))),
+    onHost: spread(onHost),
+    placeSeconds: onHost.reduce((sum, seconds) => sum + seconds, 0),
     history: { events: extent(runs.map((run) => run.events)), bytes: extent(runs.map((run) => run.bytes)) },
     steps: Object.fromEntries(
       types.map((type) => {
@@ -123,6 +131,8 @@ export function text(report: LoadReport): string {
     '',
     '| what | value |\n| --- | ---: |',
     ...rows.map(([what, value]) => `| ${what} | ${value} |`),
+    '',
+    `the limit: ${report.limit}`,
     '',
     '| step | waited, p50 / p99, s | worked, p50 / p99, s | attempts per build |\n| --- | ---: | ---: | ---: |',
     ...steps,

@@ -11,6 +11,7 @@ import { machine } from '../machine.ts';
 import { measureCeiling } from './ceiling.ts';
 import { type Child, startChild } from './child.ts';
 import { type RunFigures, readRuns } from './histories.ts';
+import { limitOf, type MachineCpu, machineCpu } from './limit.ts';
 import { growth, memoryOf, type Sample } from './memory.ts';
 import type { LoadOptions, LoadWorker } from './options.ts';
 import { figures, type LoadReport } from './report.ts';
@@ -35,32 +36,48 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
   const before = loadavg()[0] ?? 0;
   options.tell('starting');
   const setting = await prepare(options, stack);
-  const { client, server, told, folder } = setting;
-  const measured = await measure(setting, options);
-  const runs = await readRuns(client, measured.ids);
+  const { ids, samples, used, machineUsed, leftProcesses } = await measure(setting, options);
+  const runs = await readRuns(setting.client, ids);
   const said = figures(runs);
-  const problems = [
-    ...(await wrong(told, runs)),
-    ...measured.leftProcesses.map((pid) => `process ${pid} was left behind`),
-    ...growth(memoryOf(measured.samples, options.builds), options.builds),
-  ];
+  const memory = memoryOf(samples, options.builds);
   const after = loadavg()[0] ?? 0;
-  const ceiling =
-    options.ceiling === 0
-      ? {}
-      : {
-          ceiling: await measureCeiling(client, server, options.ceiling, said.history.events.median, {
-            ...{ atOnce: 2 * options.capacity, folder, signal: options.signal, tell: options.tell },
-          }),
-        };
+  const problems = [
+    ...(await wrong(setting.told, runs)),
+    ...leftProcesses.map((pid) => `process ${pid} was left behind`),
+    ...growth(memory, options.builds),
+  ];
+  const each = (seconds: number) => seconds / options.builds;
   return {
     ...{ builds: options.builds, capacity: options.capacity, guest: options.guest },
     ...{ machine: await machine(), load: { before, after } },
     ...said,
-    ...{ cpu: measured.cpu, memory: memoryOf(measured.samples, options.builds) },
-    ...ceiling,
+    cpu: {
+      ...{ server: each(used.server), worker: each(used.worker) },
+      ...{ children: each(used.children), client: each(used.client) },
+    },
+    limit: limitOf(machineUsed, used, said.placeSeconds / (options.capacity * said.seconds)),
+    memory,
+    ...(await ceilingOf(setting, options, said.history.events.median, problems)),
     problems,
   };
+}
+
+/** What was measured before is worth more than a ceiling that is missing. */
+async function ceilingOf(
+  { client, server, folder }: Setting,
+  { ceiling: count, capacity, signal, tell }: LoadOptions,
+  events: number,
+  problems: string[],
+): Promise<Pick<LoadReport, 'ceiling'>> {
+  if (count === 0) return {};
+  try {
+    const options = { atOnce: 2 * capacity, folder, signal, tell };
+    return { ceiling: await measureCeiling(client, server, count, events, options) };
+  } catch (error) {
+    signal.throwIfAborted();
+    problems.push((error as Error).message);
+    return {};
+  }
 }
 
 async function prepare(options: LoadOptions, stack: AsyncDisposableStack): Promise<Setting> {
@@ -83,26 +100,32 @@ async function prepare(options: LoadOptions, stack: AsyncDisposableStack): Promi
 interface Measured {
   ids: string[];
   samples: Sample[];
-  cpu: LoadReport['cpu'];
+  /** Seconds of CPU. */
+  used: LoadReport['cpu'];
+  machineUsed: MachineCpu;
   leftProcesses: number[];
 }
 
 /** Runs the builds with a worker, which has ended when this returns. */
 async function measure(setting: Setting, options: LoadOptions): Promise<Measured> {
   const samples: Sample[] = [];
-  const used = { server: await usageOf(setting.server.pid), client: process.cpuUsage() };
+  const before = { server: await usageOf(setting.server.pid), client: process.cpuUsage() };
   let ids: string[];
-  let cpu: LoadReport['cpu'];
+  let used: LoadReport['cpu'];
+  let machineUsed: MachineCpu;
   {
     await using worker = await startChild('worker.ts', setting.told, setting.folder);
     const first = await usageOf(worker.pid);
     samples.push({ done: 0, usage: first });
+    const machineBefore = machineCpu();
     options.tell(`submitting ${options.builds} builds`);
     ids = await Promise.race([worker.failed, submitBuilds(setting.client, options.builds)]);
     await Promise.race([worker.failed, untilClosed(setting.client, worker, samples, options)]);
-    cpu = await cpuOf(setting, used, first, worker, options.builds);
+    used = await cpuOf(setting, before, first, worker);
+    const { idle, busy } = machineCpu();
+    machineUsed = { idle: idle - machineBefore.idle, busy: busy - machineBefore.busy };
   }
-  return { ids, samples, cpu, leftProcesses: await processesOf(setting.told.home) };
+  return { ids, samples, used, machineUsed, leftProcesses: await processesOf(setting.told.home) };
 }
 
 async function untilClosed(client: Client, worker: Child, samples: Sample[], options: LoadOptions) {
@@ -122,15 +145,14 @@ async function cpuOf(
   before: { server: Usage; client: NodeJS.CpuUsage },
   first: Usage,
   worker: Child,
-  builds: number,
 ): Promise<LoadReport['cpu']> {
   const now = await usageOf(worker.pid);
   const { user, system } = process.cpuUsage(before.client);
   return {
-    server: ((await usageOf(server.pid)).cpuSeconds - before.server.cpuSeconds) / builds,
-    worker: (now.cpuSeconds - first.cpuSeconds) / builds,
-    children: (now.childrenCpuSeconds - first.childrenCpuSeconds) / builds,
-    client: (user + system) / 1e6 / builds,
+    server: (await usageOf(server.pid)).cpuSeconds - before.server.cpuSeconds,
+    worker: now.cpuSeconds - first.cpuSeconds,
+    children: now.childrenCpuSeconds - first.childrenCpuSeconds,
+    client: (user + system) / 1e6,
   };
 }
 
