@@ -43,7 +43,8 @@ interface Into {
   written: WrittenFiles;
 }
 
-async function putFiles(
+/** Puts artifacts, some at a time. None is under way any more when this returns or throws. */
+export async function putFiles(
   { store, written }: Into,
   folder: string,
   artifacts: readonly Artifact[],
