@@ -78,15 +78,18 @@ async function checkSpace(scratch: string): Promise<Finding> {
 }
 
 async function checkBuildRoots({ directories, buildRoots }: Configuration): Promise<Finding> {
-  const kept = await keptRoots(join(directories.cache, ROOTS));
-  const mebibytes = Math.ceil(kept.reduce((sum, { bytes }) => sum + bytes, 0) / 1024 ** 2);
-  const what = `${kept.length} kept, ${mebibytes} MiB of ${formatMiB(buildRoots.size)}`;
-  if (buildRoots.size > 0) return ok('build roots', what);
-  return warning(
-    'build roots',
-    'none are kept',
-    'Each build installs its packages anew: give buildRoots.size some room.',
-  );
+  if (buildRoots.size === 0) {
+    const advice = 'Each build installs its packages anew: give buildRoots.size some room.';
+    return warning('build roots', 'none are kept', advice);
+  }
+  try {
+    const kept = await keptRoots(join(directories.cache, ROOTS));
+    const mebibytes = Math.ceil(kept.reduce((sum, { bytes }) => sum + bytes, 0) / 1024 ** 2);
+    return ok('build roots', `${kept.length} kept, ${mebibytes} MiB of ${formatMiB(buildRoots.size)}`);
+  } catch (error) {
+    const advice = 'Ask as root, or set directories.cache.';
+    return warning('build roots', `cannot be looked at: ${(error as Error).message}`, advice);
+  }
 }
 
 /** Neither is needed today; an operator wants to know what bounds a VM here. */

@@ -144,6 +144,25 @@ describe('the host', () => {
     expect(little.memory).toMatchObject({ state: 'warning', advice: expect.stringContaining('--memory') });
   });
 
+  it('keeps build roots, so many as lie there, or is told what it costs to keep none', async () => {
+    const cache = await temporaryFolder();
+    const found = async (text: string) =>
+      (await checkHost(await configuration(text))).find(({ name }) => name === 'build roots');
+    const root = join(cache, 'build-roots', 'ab'.repeat(32));
+    await mkdir(root, { recursive: true });
+    await writeFile(join(root, 'disk'), Buffer.alloc(2 ** 20, 'a root'));
+    const there = `directories: {cache: ${cache}}\n`;
+    expect(await found(there)).toMatchObject({ state: 'ok', what: '1 kept, 1 MiB of 20 GiB' });
+    expect(await found(`${there}buildRoots: {size: 0 GiB}\n`)).toMatchObject({
+      ...{ state: 'warning', what: 'none are kept' },
+      advice: expect.stringContaining('buildRoots.size'),
+    });
+    expect(await found('directories: {cache: /dev/null/none}\n')).toMatchObject({
+      ...{ state: 'warning', what: expect.stringContaining('ENOTDIR') },
+      advice: expect.stringContaining('directories.cache'),
+    });
+  });
+
   it('must have a place for disks', async () => {
     const { space } = bad(await checkHost(await configuration('directories: {scratch: /dev/null/none}\n')));
     expect(space).toMatchObject({ state: 'failed', advice: 'Set directories.scratch.' });
