@@ -26,12 +26,14 @@ export function activity<A extends unknown[], R>(
   };
 }
 
-/** A timer's beats hide a step that hangs; steps that can hang have their own limits. */
+/**
+ * A timer's beats hide a step that hangs; steps that can hang have their own limits. The first comes after a pause too:
+ * each is a write to Temporal's database, and most steps are over by then.
+ */
 function startBeats(context: Context): { report: StepContext['report']; stop: () => void } {
   let latest: Progress | undefined = context.info.heartbeatDetails;
   const beat = () => context.heartbeat(latest);
   const timer = context.info.heartbeatTimeoutMs ? setInterval(beat, BEAT_MILLISECONDS) : undefined;
-  if (timer !== undefined) beat();
   return {
     report: (progress) => {
       latest = progress;
