@@ -13,7 +13,7 @@ export interface LoadOptions {
   /** So long no build may end before the rest of them is taken for lost. */
   patienceSeconds: number;
   signal: AbortSignal;
-  /** Hears how far it is, about once a second. */
+  /** Hears how far it is, every two seconds. */
   tell: (progress: string) => void;
 }
 

@@ -41,6 +41,6 @@ export async function waitForAll(
     if (closed >= count) return 0;
     if (closed > last.count) last = { count: closed, at: performance.now() };
     if (performance.now() - last.at > options.patienceSeconds * 1000) return count - closed;
-    await sleep(1000, undefined, { signal: options.signal });
+    await sleep(2000, undefined, { signal: options.signal });
   }
 }
