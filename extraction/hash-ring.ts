@@ -1,7 +1,7 @@
 import { CHUNK } from './chunks.ts';
 
 /** Buffers between who reads and who hashes; as many can be under way. */
-const SLOTS = 4;
+const SLOTS = 8;
 const DIGEST_BYTES = 32;
 /** Milliseconds after which a sleeper looks whether it is to stop. */
 const LOOK = 200;

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { expect, test } from 'vitest';
 import type { Lease } from '../../activities/contract.ts';
 import { uploadArtifacts } from '../../activities/upload-artifacts.ts';
@@ -26,7 +27,10 @@ async function extracted() {
   const artifacts = await extractArtifacts({ ...given, into, written });
   const directory = await temporaryFolder();
   const store = createDirectoryStore({ directory });
-  const environment = new MockActivityEnvironment({ workflowExecution: { workflowId: 'w', runId: 'r' } });
+  const environment = new MockActivityEnvironment(
+    { workflowExecution: { workflowId: 'w', runId: 'r' } },
+    { logger: new DefaultLogger('ERROR') },
+  );
   await store.appendLog(logStream('r'), 0, Buffer.from('the log\n'));
   const leases = { check: async () => undefined } as never;
   const needs = { leases, directories: { scratch } as never, store };
