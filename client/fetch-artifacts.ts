@@ -127,13 +127,19 @@ async function copyVerified(
     throw new SlipwayFailure('InputRejected', `The result has no digest for ${path}.`);
   const hash = createHash('sha256');
   const file = await open(partial, 'wx', 0o644);
+  let writing: Promise<void> = Promise.resolve();
   try {
     for await (const chunk of (await store.readBlob(expected)) as AsyncIterable<Buffer>) {
+      await writing;
+      // Written while it is hashed and while the next one comes.
+      writing = file.writeFile(chunk);
+      writing.catch(() => undefined);
       hash.update(chunk);
-      await file.write(chunk);
     }
+    await writing;
     await file.sync();
   } finally {
+    await writing.catch(() => undefined);
     await file.close();
   }
   if (hash.digest('hex') === expected) return;
