@@ -60,17 +60,29 @@ function drain(source: Readable, take: Take, signal: AbortSignal): Promise<void>
     const abort = () => fail(signal.reason);
     if (signal.aborted) return abort();
     signal.addEventListener('abort', abort);
+    let busy: Promise<void> | undefined;
+    const wait = (next: Promise<void> | undefined) => {
+      if (next === undefined) return;
+      source.pause();
+      const last = next.then(() => {
+        if (busy !== last) return;
+        busy = undefined;
+        source.resume();
+      }, fail);
+      busy = last;
+    };
     source.on('data', (piece: Buffer) => {
       try {
-        const busy = take(piece);
-        if (busy === undefined) return;
-        source.pause();
-        busy.then(() => source.resume(), fail);
+        // Node resumes what a program wrote when it ends, however busy we are.
+        wait(busy === undefined ? take(piece) : busy.then(() => take(piece)));
       } catch (error) {
         fail(error);
       }
     });
     source.on('error', fail);
-    source.on('end', () => finish(resolve));
+    source.on('end', () => {
+      if (busy === undefined) finish(resolve);
+      else busy.then(() => finish(resolve));
+    });
   });
 }

@@ -52,7 +52,8 @@ export async function unpackPackages(
     const lanes = Array.from({ length: Math.min(wide, files.length) });
     let queue: PackageQueue | undefined;
     await inParallel(lanes, signal, async (_, stop) => {
-      queue ??= new PackageQueue(files, 2 * lanes.length, stop);
+      // In order: whichever comes first must not be the first.
+      queue ??= new PackageQueue(files, inOrder ? 1 : 2 * lanes.length, stop);
       await unpackInTurn(tree, queue, { choose, begun, done }, stop);
     });
   };

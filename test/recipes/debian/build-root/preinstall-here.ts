@@ -1,13 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Progress } from '../../../../host/progress.ts';
-import type { PackageFile } from '../../../../recipes/debian/build-root/package-control.ts';
+import type { PackageInput } from '../../../../recipes/debian/build-root/package-control.ts';
 import { preinstall } from '../../../../recipes/debian/build-root/preinstall.ts';
 
 /** Preinstalls packages into `work/tree` in the folder; returns the tree and what was reported. */
 export async function preinstallHere(
   folder: string,
-  packages: PackageFile[],
+  packages: readonly PackageInput[],
   more: { signal?: AbortSignal; sources?: { path: string; name: string }[] } = {},
 ): Promise<{ tree: string; reports: Progress[] }> {
   const tree = join(folder, 'work/tree');
