@@ -14,6 +14,7 @@ export function chrootPeer({ folder }: Bench): Peer {
   return {
     name: 'chroot',
     isLong: false,
+    rounds: 'many',
     missing: async () => (process.getuid?.() === 0 ? undefined : 'needs root'),
     prepare: async (all) => {
       for (const inputs of all) await install(inputs, treeOf(inputs));

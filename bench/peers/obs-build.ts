@@ -15,6 +15,7 @@ export function obsBuildPeer({ folder, vmType, obsBuild }: Bench): Peer {
   return {
     name: 'obs-build',
     isLong: true,
+    rounds: 'few',
     missing: () => missing(obsBuild),
     prepare: async (all) => {
       for (const inputs of all) {

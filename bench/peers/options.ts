@@ -11,8 +11,8 @@ export const USAGE = `npm run bench:peers -- [options]
   --obs-build DIR   a checkout of openSUSE's obs-build; or OBS_BUILD=DIR
   --vm TYPE         qemu (default) or kvm, for slipway's guest and obs-build's
   --rounds N        of what is short (default 5)
-  --long-rounds N   of what takes minutes (default 1)
-  --minutes N       after which no further round is begun (default 55)
+  --long-rounds N   of what takes minutes, and of cold builds (default 1)
+  --minutes N       after which no further round is begun (default 50)
   --resume FILE     the record of a run that was cut off: what it has is not measured again
   --json            JSON in the place of tables
 
@@ -56,7 +56,7 @@ export function optionsFrom(argv: readonly string[], env: NodeJS.ProcessEnv): Be
     vmType,
     rounds: whole('--rounds', values.rounds ?? '5'),
     longRounds: whole('--long-rounds', values['long-rounds'] ?? '1'),
-    minutes: whole('--minutes', values.minutes ?? '55'),
+    minutes: whole('--minutes', values.minutes ?? '50'),
     resume: values.resume,
     json: values.json ?? false,
   };

@@ -25,8 +25,10 @@ export interface Spans {
 /** Something that builds Debian packages. */
 export interface Peer {
   readonly name: PeerName;
-  /** Minutes a build: measured in fewer rounds. */
+  /** Minutes a build. */
   readonly isLong: boolean;
+  /** How often it is measured. */
+  readonly rounds: 'many' | 'few';
   /** Why it cannot be measured here; undefined: it can. */
   missing(): Promise<string | undefined>;
   /** Once, not measured: what it has before anybody asks for a build. */

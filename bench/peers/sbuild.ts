@@ -35,6 +35,7 @@ export function sbuildPeer({ folder, home }: Bench): Peer {
   return {
     name: 'sbuild',
     isLong: false,
+    rounds: 'many',
     missing: async () => missing(),
     prepare: async (all) => {
       tarball = await keptTarball(all, { folder, home });

@@ -1,4 +1,4 @@
-import type { PeerName } from './peer.ts';
+import type { Peer, PeerName } from './peer.ts';
 
 /** One build to be measured. */
 export interface Turn {
@@ -8,22 +8,25 @@ export interface Turn {
 }
 
 /**
- * Rounds interleaved: in each one all packages, each by all peers in their order. What is long has its turns in the
- * first rounds.
+ * Rounds interleaved: in each one all packages, each by all peers in their order. What takes minutes is spread between
+ * the rounds of what does not: after each of these one package by all that take long, so that a machine that changes
+ * meanwhile changes for everybody.
  */
 export function schedule(
   sources: readonly string[],
-  peers: readonly { name: PeerName; isLong: boolean }[],
+  peers: readonly Pick<Peer, 'name' | 'isLong' | 'rounds'>[],
   { rounds, longRounds }: { rounds: number; longRounds: number },
 ): Turn[] {
-  const last = Math.max(...peers.map(({ isLong }) => (isLong ? longRounds : rounds)), 0);
-  const turns: Turn[] = [];
-  for (let round = 1; round <= last; round++) {
-    for (const source of sources) {
-      for (const { name, isLong } of peers) {
-        if (round <= (isLong ? longRounds : rounds)) turns.push({ round, source, peer: name });
-      }
-    }
-  }
-  return turns;
+  const times = { many: rounds, few: longRounds };
+  const roundOf = (round: number, source: string, isLong: boolean): Turn[] =>
+    peers
+      .filter((peer) => peer.isLong === isLong && round <= times[peer.rounds])
+      .map(({ name }) => ({ round, source, peer: name }));
+  const numbers = Array.from({ length: Math.max(rounds, longRounds) }, (_, index) => index + 1);
+  const long = numbers.flatMap((round) => sources.map((source) => roundOf(round, source, true)));
+  const short = numbers.map((round) => sources.flatMap((source) => roundOf(round, source, false)));
+  return [
+    ...short.flatMap((turns, index) => [...turns, ...(long[index] ?? [])]),
+    ...long.slice(short.length).flat(),
+  ];
 }

@@ -1,5 +1,7 @@
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ROOTS } from '../../images/build-roots/entries.ts';
 import type { VmType } from '../../schema/request.ts';
 import type { BuildResult } from '../../schema/result.ts';
 import { resultRecord } from '../../workflows/names.ts';
@@ -9,16 +11,16 @@ import type { Bench, Peer, PeerName, Spans } from './peer.ts';
 
 /** slipway from a request to the published result, with a server and a worker of its own; inputs are in its cache. */
 export function slipwayPeers(bench: Bench): Peer[] {
-  const peer = (name: PeerName, isLong: boolean, measure: Peer['measure']): Peer => ({
+  const peer = (name: PeerName, measure: Peer['measure']): Peer => ({
     name,
-    isLong,
+    isLong: name.startsWith('slipway'),
+    rounds: name === 'container-warm' ? 'many' : 'few',
     missing: async () => undefined,
     prepare: async () => undefined,
     measure,
   });
   const cold = (type: VmType) => async (inputs: Inputs) => {
-    await rm(join(bench.home, 'cache', 'build-roots'), { recursive: true, force: true });
-    const result = await build(bench, inputs, type);
+    const result = await withoutRoots(join(bench.home, 'cache', ROOTS), () => build(bench, inputs, type));
     if (result.statistics.install === undefined)
       throw new Error('a kept build root was used: this was no cold build');
     return spans(bench, result);
@@ -32,11 +34,32 @@ export function slipwayPeers(bench: Bench): Peer[] {
     return spans(bench, result);
   };
   return [
-    peer('slipway-cold', true, cold(bench.vmType)),
-    peer('slipway-warm', true, warm(bench.vmType)),
-    peer('container-cold', true, cold('container')),
-    peer('container-warm', false, warm('container')),
+    peer('slipway-cold', cold(bench.vmType)),
+    peer('slipway-warm', warm(bench.vmType)),
+    peer('container-cold', cold('container')),
+    peer('container-warm', warm('container')),
   ];
+}
+
+/** Kept build roots are put aside, and back beside those that the work made: warm builds of others go on from them. */
+async function withoutRoots<Result>(folder: string, work: () => Promise<Result>): Promise<Result> {
+  const aside = `${folder}.aside`;
+  await moveRoots(folder, aside);
+  try {
+    return await work();
+  } finally {
+    await moveRoots(aside, folder);
+    await rm(aside, { recursive: true, force: true });
+  }
+}
+
+/** Each is a folder. What is there already is newer. */
+async function moveRoots(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true, mode: 0o700 });
+  for (const name of await readdir(from).catch(() => [])) {
+    if (/^[0-9a-f]{64}$/.test(name) && !existsSync(join(to, name)))
+      await rename(join(from, name), join(to, name));
+  }
 }
 
 async function build({ folder, home }: Bench, { source }: Inputs, vmType: VmType): Promise<BuildResult> {

@@ -12,7 +12,7 @@ describe('options', () => {
         obsBuild: undefined,
         vmType: 'qemu',
       },
-      ...{ rounds: 5, longRounds: 1, minutes: 55, resume: undefined, json: false },
+      ...{ rounds: 5, longRounds: 1, minutes: 50, resume: undefined, json: false },
     });
   });
 
@@ -50,15 +50,34 @@ describe('options', () => {
   it('can ask for help', () => expect(optionsFrom(['--help'], {})).toBeUndefined());
 });
 
-it('rounds are interleaved; what is long has its turns in the first ones', () => {
+describe('rounds', () => {
   const peers = [
-    { name: 'obs-build', isLong: true },
-    { name: 'chroot', isLong: false },
+    { name: 'slipway-warm', isLong: true, rounds: 'few' },
+    { name: 'container-cold', isLong: false, rounds: 'few' },
+    { name: 'obs-build', isLong: true, rounds: 'few' },
+    { name: 'chroot', isLong: false, rounds: 'many' },
   ] as const;
-  const turns = schedule(['a', 'b'], peers, { rounds: 3, longRounds: 1 });
-  expect(turns.map(({ round, source, peer }) => `${round} ${source} ${peer}`)).toEqual([
-    ...['1 a obs-build', '1 a chroot', '1 b obs-build', '1 b chroot'],
-    ...['2 a chroot', '2 b chroot', '3 a chroot', '3 b chroot'],
-  ]);
-  expect(schedule(['a'], [], { rounds: 3, longRounds: 1 })).toEqual([]);
+  const turns = (...of: Parameters<typeof schedule>) =>
+    schedule(...of).map(({ round, source, peer }) => `${round} ${source} ${peer}`);
+
+  it('are interleaved, and what is long is spread between them', () => {
+    expect(turns(['a', 'b'], peers, { rounds: 3, longRounds: 1 })).toEqual([
+      ...['1 a container-cold', '1 a chroot', '1 b container-cold', '1 b chroot'],
+      ...['1 a slipway-warm', '1 a obs-build'],
+      ...['2 a chroot', '2 b chroot'],
+      ...['1 b slipway-warm', '1 b obs-build'],
+      ...['3 a chroot', '3 b chroot'],
+    ]);
+  });
+
+  it('leave nothing out where there are fewer of them than packages, or none that are short', () => {
+    expect(turns(['a', 'b', 'c'], peers.slice(2), { rounds: 1, longRounds: 1 })).toEqual([
+      ...['1 a chroot', '1 b chroot', '1 c chroot', '1 a obs-build', '1 b obs-build', '1 c obs-build'],
+    ]);
+    expect(turns(['a'], peers.slice(2, 3), { rounds: 1, longRounds: 2 })).toEqual([
+      '1 a obs-build',
+      '2 a obs-build',
+    ]);
+    expect(turns(['a'], [], { rounds: 3, longRounds: 1 })).toEqual([]);
+  });
 });
