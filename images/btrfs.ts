@@ -34,6 +34,11 @@ export const btrfs: CopyInFilesystem = {
     context.report({ what: 'btrfs', done: size.bytes, total: size.bytes, unit: 'bytes' });
   },
   canCopyIn: hasNoDeviceNode,
+  // Kernels before 6.7 mount no two of the same name. Only superblocks change, whatever the size.
+  async rename(disk, { signal }) {
+    const { path } = await lookAtDisk(disk);
+    await run(['btrfstune', '-f', '-m', path], { signal });
+  },
 };
 
 async function makeFilesystem(

@@ -29,6 +29,12 @@ export interface Filesystem {
    * @throws SlipwayFailure DiskFull where the tree does not fit, HostUnfit where mkfs is missing
    */
   copyIn?(disk: string, tree: string, context: StepContext): Promise<void>;
+  /**
+   * Gives a disk that is a copy a name of its own, so that the host's kernel mounts it beside the others. Absent where
+   * that needs none. Repeatable.
+   * @throws SlipwayFailure HostUnfit where it is no disk; CommandFailed
+   */
+  rename?(disk: string, context: StepContext): Promise<void>;
   /** Whether `copyIn` keeps all that a tree is. Absent: whatever it is. */
   canCopyIn?(tree: string, signal: AbortSignal): Promise<boolean>;
 }

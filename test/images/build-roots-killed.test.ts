@@ -40,7 +40,7 @@ it.each([1, 12, 24])('killed at piece %i of what it keeps, a process leaves noth
   expect(await keep(KEY, source)).toMatchObject({ kept: true });
 });
 
-it('killed whenever, it leaves a whole root or none', async () => {
+it('killed whenever, it leaves a whole root or none', { timeout: 120_000 }, async () => {
   const { roots, folder, directory } = await rootsOf();
   const source = await disk(folder, 'source', 32);
   const target = await disk(folder, 'target', 32);
@@ -101,7 +101,7 @@ it('a process that still writes is not swept away by another that begins', async
   expect(await roots.list()).toHaveLength(1);
 });
 
-it('memory does not grow with the root', async () => {
+it('memory does not grow with the root', { timeout: 120_000 }, async () => {
   const { roots, folder, directory } = await rootsOf();
   const used: number[] = [];
   for (const [lease, size] of [

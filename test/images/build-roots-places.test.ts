@@ -1,8 +1,12 @@
 import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { run } from '../../host/run.ts';
+import { btrfs } from '../../images/btrfs.ts';
+import { guestFilesystem } from '../../images/filesystem.ts';
+import { xfs } from '../../images/xfs.ts';
+import { mountOptions } from '../../vm/container/container-vm.ts';
 import { withMount } from '../support/in-mount-namespace.ts';
 import { loopDevice } from '../support/loop-devices.ts';
 import { CHUNK, disk, flipByte, KEY, patterned, quiet, sum } from './fixtures/root-disks.ts';
@@ -96,5 +100,32 @@ it.each([
         expect.stringContaining('should be zeros'),
       ],
     });
+  },
+);
+
+it.each([xfs, btrfs])(
+  'copies of one $name are mounted side by side, as containers do',
+  async (filesystem) => {
+    const { folder, roots, keep } = await rootsOf();
+    const made = await disk(folder, 'made', 512);
+    await filesystem.make(made, quiet);
+    await keep(KEY, made);
+    const copies = [join(folder, 'one'), join(folder, 'two')] as const;
+    for (const copy of copies) {
+      await disk(folder, basename(copy), 512);
+      expect(await roots.take(KEY, 'other', copy, quiet)).toMatchObject({ outcome: 'copied' });
+      await filesystem.rename?.(copy, quiet);
+      await filesystem.rename?.(copy, quiet);
+    }
+    const names = [made, ...copies].map(
+      async (path) => (await run(['blkid', '-s', 'UUID', '-o', 'value', path])).stdout,
+    );
+    // Of xfs it is an option of the mount.
+    expect(new Set(await Promise.all(names)).size).toBe(filesystem.name === 'btrfs' ? 3 : 1);
+    const [first, second] = [join(folder, 'first'), join(folder, 'second')];
+    await run(['mkdir', first, second]);
+    const options = `loop,${mountOptions({ filesystem: guestFilesystem(filesystem) })}`;
+    const mountSecond = ['mount', '-t', filesystem.name, '-o', options, copies[1], second] as const;
+    await withMount([filesystem.name, options, copies[0], first], mountSecond);
   },
 );

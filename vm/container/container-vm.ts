@@ -87,6 +87,8 @@ export function mountOptions({ filesystem }: Pick<GuestSpec, 'filesystem'>): str
   const options = filesystem.mountOptions
     .map((option) => (option === 'errors=panic' ? 'errors=remount-ro' : option))
     .filter((option) => option !== 'fatal_errors=panic');
+  // The disks of two builds may be copies of one kept build root: xfs mounts no two of the same name.
+  if (filesystem.name === 'xfs') options.push('nouuid');
   return options.length === 0 ? 'defaults' : options.join(',');
 }
 
