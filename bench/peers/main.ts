@@ -34,6 +34,7 @@ try {
 async function bench(options: BenchOptions): Promise<number> {
   const home = join(slipwayHome(), 'bench', 'peers');
   await mkdir(home, { recursive: true });
+  await forget(home);
   const { vmType, obsBuild } = options;
   const of = { machine: await machine(), vmType };
   const record = await RunRecord.open(resolve(options.resume ?? join(home, `${fileStamp()}.jsonl`)), of);
@@ -54,6 +55,20 @@ async function bench(options: BenchOptions): Promise<number> {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/**
+ * A build of a run that was cut off is still open for its Temporal server: the next one would join it.
+ * @throws Error where something of that run is still there
+ */
+async function forget(home: string): Promise<void> {
+  const left = await leftBehind([home]);
+  if (left.length > 0)
+    throw new Error(
+      `There still is, of another run of this benchmark:\n${left.join('\n')}\nLet it end, or end it.`,
+    );
+  for (const name of ['state/temporal', 'state/leases', 'scratch'])
+    await rm(join(home, name), { recursive: true, force: true });
 }
 
 async function measured(options: BenchOptions, bench: Bench, record: RunRecord, on: string): Promise<Report> {

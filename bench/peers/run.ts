@@ -19,9 +19,11 @@ export async function measureAll(of: {
   rounds: { rounds: number; longRounds: number };
   /** After which no round but the first is begun. */
   minutes: number;
+  /** Before each build; default: what an earlier one wrote is written to the disk, and not during this one. */
+  settle?: () => Promise<unknown>;
   say: Say;
 }): Promise<Absent[]> {
-  const { all, peers, record, say } = of;
+  const { all, peers, record, say, settle = written } = of;
   const started = performance.now();
   const failed: Absent[] = [];
   const sources = all.map(({ source }) => source);
@@ -40,6 +42,7 @@ export async function measureAll(of: {
     if (inputs === undefined || peer === undefined) throw new TypeError('a turn of nobody');
     say(`${minutes.toFixed(1).padStart(5)} min  ${turn.source}: ${turn.peer}, round ${turn.round} …`);
     try {
+      await settle();
       say(`           ${inWords(await measure(turn, inputs, peer, record))}`);
     } catch (error) {
       const why = (error as Error).message;
@@ -55,13 +58,15 @@ export async function measureAll(of: {
 }
 
 async function measure({ round }: Turn, inputs: Inputs, peer: Peer, record: RunRecord): Promise<Spans> {
-  // What an earlier one wrote is not to be written during this one.
-  await run(['sync']);
   const [load = 0] = loadavg();
   const spans = await peer.measure(inputs);
   const at = new Date().toISOString();
   await record.add({ kind: 'build', source: inputs.source, peer: peer.name, round, ...spans, at, load });
   return spans;
+}
+
+function written(): Promise<unknown> {
+  return run(['sync']);
 }
 
 function inWords({ before, own, after }: Spans): string {
@@ -76,7 +81,7 @@ function inWords({ before, own, after }: Spans): string {
 export async function measureExtraction(record: RunRecord, say: Say): Promise<void> {
   if (record.extraction !== undefined) return;
   say('           extraction beside dd …');
-  await run(['sync']);
+  await written();
   const [load = 0] = loadavg();
   const figures = await benchExtraction();
   const [ours, dd] = figures.filter(({ unit }) => unit === 'MB/s').map(({ value }) => value);

@@ -8,7 +8,7 @@ import { runLoad } from '../../bench/load/run-load.ts';
 const BUILDS = 60;
 
 test('many builds at once: none is lost or published twice, nothing is left, histories stay short', {
-  timeout: 400_000,
+  timeout: 600_000,
 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'slipway-load-test-'));
   const before = process.env.TMPDIR;
