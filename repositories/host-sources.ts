@@ -67,7 +67,8 @@ export async function hostRepositories(options: HostSourcesOptions): Promise<Apt
 async function lookAtSources(folder: string, options: HostSourcesOptions): Promise<AptRepository[]> {
   const { id, codename } = await release(options.osRelease ?? '/etc/os-release');
   const keyring = await archiveKeyring(options.keyrings ?? '/usr/share/keyrings', id, codename);
-  const candidates = group(await machineTargets(options.etc ?? '/etc/apt', options.signal), keyring);
+  const { etc = '/etc/apt', signal } = options;
+  const candidates = group(await machineTargets(etc, join(folder, 'none'), signal), keyring);
   const found = candidates.length === 0 ? [] : await genuine(candidates, codename, folder, options);
   if (found.length === 0) {
     throw none(
@@ -100,10 +101,20 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** What apt makes of the machine's sources, without asking for any Release file. */
-async function machineTargets(etc: string, signal: AbortSignal | undefined): Promise<IndexTarget[]> {
-  const settings = ['-o', `Dir::Etc=${etc}`];
-  const machine: Pick<AptRoot, 'run'> = { run: (argv, more) => run([...argv, ...settings], more) };
+/**
+ * What apt makes of the machine's sources, without asking for any Release file; and without the machine's lists, of which
+ * apt would build its cache first.
+ * @param none absolute; a folder without anything in it, made where it is missing
+ */
+async function machineTargets(
+  etc: string,
+  none: string,
+  signal: AbortSignal | undefined,
+): Promise<IndexTarget[]> {
+  await mkdir(none, { recursive: true });
+  const settings = [`Dir::Etc=${etc}`, `Dir::State::lists=${none}`, 'Dir::State::status=/dev/null'];
+  const options = settings.flatMap((setting) => ['-o', setting]);
+  const machine: Pick<AptRoot, 'run'> = { run: (argv, more) => run([...argv, ...options], more) };
   return await indexTargets(machine, signal, ['--no-release-info']);
 }
 
