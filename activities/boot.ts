@@ -5,7 +5,7 @@ import type { BootName, ScratchFolder } from '../host/scratch.ts';
 import type { Disks } from '../images/disk-places.ts';
 import { type Filesystem, guestFilesystem } from '../images/filesystem.ts';
 import type { BuildPlan } from '../recipes/recipe.ts';
-import type { Lock } from '../schema/lock.ts';
+import { type Lock, layersOf } from '../schema/lock.ts';
 import type { BuildRequest } from '../schema/request.ts';
 import type { GuestCommand, GuestSpec } from '../vm/vm.ts';
 import type { RootLayer } from './contract.ts';
@@ -62,7 +62,7 @@ export function incomingOf(
 ): WantedIncoming | undefined {
   if (phase === 'build') return { folder: plan.sourcesDirectory, owner: BUILDER_ID, files: plan.sources };
   if (layer !== 'rest') return undefined;
-  return { folder: plan.packagesDirectory, owner: 0, packages: lock.dependencies };
+  return { folder: plan.packagesDirectory, owner: 0, packages: layersOf(lock).rest };
 }
 
 /** What the VM of a boot is told. */

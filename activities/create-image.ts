@@ -2,7 +2,7 @@ import { incomingBytes } from '../guest/incoming.ts';
 import { createScratch } from '../host/scratch.ts';
 import type { Filesystem } from '../images/filesystem.ts';
 import { undoMounts } from '../images/undo-mounts.ts';
-import { inputsOf, type Lock } from '../schema/lock.ts';
+import { inputsOf, type Lock, layersOf } from '../schema/lock.ts';
 import type { BuildRequest } from '../schema/request.ts';
 import { activity } from './activity.ts';
 import { ingredientsOf, startFromKept } from './build-root.ts';
@@ -65,9 +65,10 @@ const UNIT = 512;
 export function swapSize(
   { resources, limits }: Pick<BuildRequest, 'resources' | 'limits'>,
   { content }: Pick<Filesystem, 'content'>,
-  { source, files = [], dependencies }: Pick<Lock, 'source' | 'files' | 'dependencies'>,
+  lock: Pick<Lock, 'source' | 'files' | 'base' | 'dependencies' | 'shared'>,
 ): number {
-  const handedIn = [[...source.files, ...files], dependencies]
+  const { source, files = [] } = lock;
+  const handedIn = [[...source.files, ...files], layersOf(lock).rest]
     .map((inputs) => incomingBytes(inputs.map(({ size }) => size)))
     .map((bytes) => Math.ceil(bytes / MIB));
   const asked = Math.max(resources.swapMiB, ...handedIn);

@@ -1,4 +1,5 @@
 import { log } from '@temporalio/activity';
+import { layersOf } from '../schema/lock.ts';
 import { activity } from './activity.ts';
 import { ingredientsOf } from './build-root.ts';
 import type { HostActivities } from './contract.ts';
@@ -30,7 +31,8 @@ export function keepRoot(needs: Needs): HostActivities['keepRoot'] {
       const lock = await readLock(needs, digest);
       const { disk } = await needs.disks.find(scratch);
       const keys = rootKeys(await ingredientsOf(needs, { lease, request, lock, disk, kernel }));
-      const packages = layer === 'base' ? lock.base.length : lock.base.length + lock.dependencies.length;
+      const packages =
+        layer === 'base' ? layersOf(lock).base.length : lock.base.length + lock.dependencies.length;
       const what = layer === 'base' ? 'base' : `${lock.source.name} ${lock.source.version}`;
       const about = { what: `${what}, ${lock.architecture}, ${packages} packages` };
       const key = layer === 'base' ? keys.base : keys.whole;

@@ -1,5 +1,6 @@
 import { fillDisk } from '../images/fill.ts';
 import { undoMounts } from '../images/undo-mounts.ts';
+import { layersOf } from '../schema/lock.ts';
 import { activity } from './activity.ts';
 import type { HostActivities } from './contract.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -24,7 +25,7 @@ export function preinstall(needs: Needs): HostActivities['preinstall'] {
       await undoMounts(scratch.folder);
       await needs.disks.renewDisk(scratch, request.resources.diskMiB, context.signal);
       const { disk } = await needs.disks.find(scratch);
-      const packages = layer === 'base' ? lock.base : [...lock.base, ...lock.dependencies];
+      const packages = layer === 'base' ? layersOf(lock).base : [...lock.base, ...lock.dependencies];
       await fillDisk({ filesystem, way: needs.fill, disk, tree: scratch.tree, context }, (tree, filling) =>
         needs.guests.fillTree({ packages, plan, tree }, filling),
       );

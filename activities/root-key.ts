@@ -3,7 +3,7 @@ import canonicalize from 'canonicalize';
 import type { RootKey } from '../images/build-roots/build-roots.ts';
 import type { Filesystem, FillWay } from '../images/filesystem.ts';
 import type { BuildPlan } from '../recipes/recipe.ts';
-import type { InputFile, Lock } from '../schema/lock.ts';
+import { type InputFile, type Lock, layersOf } from '../schema/lock.ts';
 import type { VmType } from '../schema/request.ts';
 import type { UsedKernel } from '../schema/result.ts';
 
@@ -26,6 +26,7 @@ export interface RootIngredients {
  */
 export function rootKeys(ingredients: RootIngredients): { base: RootKey; whole: RootKey } {
   const { lock, plan, filesystem, fill, ...others } = ingredients;
+  const layers = layersOf(lock);
   const common = {
     ...others,
     fill: fill ?? 'default',
@@ -34,12 +35,12 @@ export function rootKeys(ingredients: RootIngredients): { base: RootKey; whole: 
     mountOptions: filesystem.mountOptions,
     sourcesDirectory: plan.sourcesDirectory,
     install: plan.install.unpacked,
-    base: digests(lock.base),
+    packages: digests(layers.base),
   };
   const base = digest(common);
-  if (lock.dependencies.length === 0) return { base, whole: base };
+  if (layers.rest.length === 0) return { base, whole: base };
   const { packagesDirectory } = plan;
-  const added = { packagesDirectory, install: plan.install.onBase, packages: digests(lock.dependencies) };
+  const added = { packagesDirectory, install: plan.install.onBase, packages: digests(layers.rest) };
   return { base, whole: digest({ on: base, ...added }) };
 }
 

@@ -28,6 +28,8 @@ export interface Wanted {
   profiles: readonly string[];
   /** Beside the essential packages: what many builds share. */
   base: readonly string[];
+  /** Of the dependencies: what many builds have too, and is installed with the base where it is among them. */
+  shared: readonly string[];
   /** Beside the base and the build dependencies; as in Build-Depends, so of the host architecture in a cross build. */
   packages: readonly string[];
   /** Architecture that is built for, where it is another one than the build root's. */

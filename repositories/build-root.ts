@@ -7,6 +7,7 @@ import type { LockedPackage } from '../schema/lock.ts';
 import type { AptRoot } from './apt-root.ts';
 import type { Dsc } from './dsc.ts';
 import { type Mirrors, printedPackages } from './packages.ts';
+import { sharedPackages } from './shared.ts';
 import { unresolvable } from './unmet.ts';
 
 /** What the resolution of one request has beside the wanted itself. */
@@ -45,11 +46,11 @@ export async function resolveBase(
  * @throws SlipwayFailure UnresolvableDependencies with all that is missing
  */
 export async function resolveDependencies(
-  wanted: Pick<Wanted, 'parts' | 'profiles' | 'packages' | 'crossFor'>,
+  wanted: Pick<Wanted, 'parts' | 'profiles' | 'packages' | 'shared' | 'crossFor'>,
   { name, version, dsc }: { name: string; version: string; dsc?: Dsc | undefined },
   base: readonly LockedPackage[],
   { root, mirrors, signal }: Solving,
-): Promise<{ base: LockedPackage[]; dependencies: LockedPackage[] }> {
+): Promise<{ base: LockedPackage[]; dependencies: LockedPackage[]; shared?: string[] }> {
   if (dsc === undefined && wanted.packages.length === 0) return { base: [...base], dependencies: [] };
   const folder = await mkdtemp(join(tmpdir(), 'slipway-apt-'));
   try {
@@ -72,7 +73,11 @@ export async function resolveDependencies(
     });
     const dependencies = printedPackages(printed.stdout, mirrors);
     const gone = isGone(printed.stdout, dependencies, wanted.crossFor);
-    return { base: base.filter((entry) => !gone(entry)), dependencies };
+    const kept = base.filter((entry) => !gone(entry));
+    // A base that lost something is not what others have, and may lack what these need.
+    if (kept.length < base.length) return { base: kept, dependencies };
+    const shared = await sharedPackages(wanted.shared, dependencies, root, signal);
+    return { base: kept, dependencies, ...(shared.length === 0 ? {} : { shared }) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

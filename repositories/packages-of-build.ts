@@ -22,7 +22,11 @@ export interface Built {
 }
 
 const Packages = z.array(LockedPackage);
-const Chosen = z.strictObject({ base: Packages, dependencies: Packages });
+const Chosen = z.strictObject({
+  base: Packages,
+  dependencies: Packages,
+  shared: z.array(z.string()).optional(),
+});
 type Chosen = z.infer<typeof Chosen>;
 
 /**
@@ -71,6 +75,18 @@ export async function askWithLocalPackages(
   return await lists.ask(question, Chosen, find);
 }
 
-function dependencyQuestion({ parts, profiles, packages, crossFor }: Wanted, { name, version, dsc }: Built) {
-  return [parts, profiles, packages, crossFor ?? '', name, version, dsc === undefined ? '' : [...dsc.fields]];
+function dependencyQuestion(
+  { parts, profiles, packages, shared, crossFor }: Wanted,
+  { name, version, dsc }: Built,
+) {
+  return [
+    parts,
+    profiles,
+    packages,
+    shared,
+    crossFor ?? '',
+    name,
+    version,
+    dsc === undefined ? '' : [...dsc.fields],
+  ];
 }

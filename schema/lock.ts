@@ -33,6 +33,12 @@ export const Lock = z.strictObject({
   base: z.array(LockedPackage),
   /** What this build adds to the base. Sorted by package name. */
   dependencies: z.array(LockedPackage),
+  shared: z
+    .array(z.string())
+    .optional()
+    .describe(
+      'Of the dependencies, as <package>_<architecture>: what many builds have too, and is installed with the base. With all that they depend on',
+    ),
   kernel: LockedPackage.optional().describe(
     "The distribution's kernel package that the guest boots; absent where hosts boot kernels of their own: the result says which",
   ),
@@ -55,10 +61,31 @@ export const Lock = z.strictObject({
 });
 export type Lock = z.infer<typeof Lock>;
 
+/** How a package is told from all others of a lock. */
+export function packageId({
+  package: name,
+  architecture,
+}: Pick<LockedPackage, 'package' | 'architecture'>): string {
+  return `${name}_${architecture}`;
+}
+
+/** The packages of a build root in the order of their installation: what many builds share, and the rest. */
+export function layersOf({ base, dependencies, shared }: Pick<Lock, 'base' | 'dependencies' | 'shared'>): {
+  base: LockedPackage[];
+  rest: LockedPackage[];
+} {
+  const names = new Set(shared);
+  const isShared = (entry: LockedPackage) => names.has(packageId(entry));
+  return {
+    base: [...base, ...dependencies.filter(isShared)],
+    rest: dependencies.filter((entry) => !isShared(entry)),
+  };
+}
+
 /**
  * Files of a lock that are wanted at the same time. `guest`: what each boot of the build itself needs: the source, the
- * recipe's files, kernel and toolkit. `base`: packages of the base of the build root. `dependencies`: what is installed on
- * top of it. Every file of a lock is in one of them.
+ * recipe's files, kernel and toolkit. `base`: packages of the base of the build root, shared dependencies among them.
+ * `dependencies`: what is installed on top of it. Every file of a lock is in one of them.
  */
 export type InputPart = 'guest' | 'base' | 'dependencies';
 
@@ -66,12 +93,13 @@ const EVERY: readonly InputPart[] = ['guest', 'base', 'dependencies'];
 
 /** The files that a build fetches: all, or those of some parts. */
 export function inputsOf(lock: Lock, parts: readonly InputPart[] = EVERY): InputFile[] {
-  const { source, files = [], base, dependencies, kernel, toolkit = [] } = lock;
+  const { source, files = [], kernel, toolkit = [] } = lock;
+  const { base, rest } = layersOf(lock);
   const of = (part: InputPart, wanted: readonly InputFile[]) => (parts.includes(part) ? wanted : []);
   return [
     ...of('guest', [...source.files, ...files]),
     ...of('base', base),
-    ...of('dependencies', dependencies),
+    ...of('dependencies', rest),
     ...of('guest', [...(kernel ? [kernel] : []), ...toolkit]),
   ];
 }

@@ -9,6 +9,9 @@ import { explainInstallFailure, installOf } from './install-commands.ts';
 /** What every Debian build has (Policy 4.2), and what sbuild lets it become root with. */
 const BASE = ['build-essential', 'fakeroot'];
 
+/** What nearly every Debian package is built with, though none has to. */
+const SHARED = ['debhelper'];
+
 /** Builds Debian packages from a Debian source package, as Debian's own build hosts do. */
 export const debianRecipe = asRecipe({ kind: 'debian', wanted, package: made, plan, explainInstallFailure });
 
@@ -19,6 +22,7 @@ function wanted({ recipe: { source, keyring, options } }: RequestOf<'debian'>): 
     parts,
     profiles: profilesOf(options),
     base: BASE,
+    shared: SHARED,
     packages: [
       ...extraPackages,
       ...(crossFor === undefined ? [] : crossPackages(crossFor)),

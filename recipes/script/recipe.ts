@@ -35,6 +35,7 @@ function wanted({ recipe }: RequestOf<'script'>): Wanted {
     parts: [],
     profiles: [],
     base: [],
+    shared: [],
     packages: recipe.packages,
     localPackages: [],
     pins: [],
