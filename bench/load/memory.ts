@@ -15,6 +15,9 @@ export interface Memory {
   growthKiB: number;
 }
 
+/** Fewer builds say nothing: a worker is warm after some fifty. */
+const LEAST = 100;
+
 /**
  * Memory is flat when from a quarter of the builds to their end it grows by no more than 64 MiB (a heap breathes) and
  * 16 KiB for each build in between; open files, by 32.
@@ -43,8 +46,9 @@ export function memoryOf(samples: readonly Sample[], builds: number): Memory {
   return { rssMiB, fds, growthKiB };
 }
 
-/** What is not flat, in words; empty where all is. */
+/** What is not flat, in words; empty where all is, and where there were too few builds to tell. */
 export function growth({ rssMiB, fds }: Memory, builds: number): string[] {
+  if (builds < LEAST) return [];
   const allowed = BREATH_MIB + (builds * 0.75 * EACH_KIB) / 1024;
   const grown = rssMiB.end - rssMiB.quarter;
   const opened = fds.end - fds.quarter;

@@ -34,6 +34,7 @@ test.each<[string, number, (share: number) => number, (share: number) => number,
   ['a heap that breathes', 1000, (share) => 300 + 40 * Math.sin(share * 50), FLAT, []],
   ['memory that grows by 200 KiB a build', 1000, (share) => 200 + 200 * share, FLAT, [/^memory is not flat/]],
   ['memory that grows by 30 KiB a build, of many', 10_000, (share) => 200 + 300 * share, FLAT, [/^memory/]],
+  ['a worker that gets warm', 60, (share) => 200 + 100 * share, FLAT, []],
   ['open files that grow', 1000, FLAT, (share) => 40 + 100 * share, [/^open files are not flat/]],
 ])('%s: %i builds', (_, builds, rss, fds, problems) => {
   const memory = memoryOf(samples(builds, rss, fds), builds);
