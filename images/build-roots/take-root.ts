@@ -45,7 +45,7 @@ export async function copyKept(of: Of, context: StepContext): Promise<Copied | u
     refuseOtherSize(target, manifest, of);
     const now = new Date();
     await folder.utimes(now, now);
-    return await copy({ source, path: join(inside, DISK) }, target, manifest, context);
+    return await copy(source, target, manifest, context);
   } catch (error) {
     const isDamaged = [DamagedRoot, Unreadable, CorruptFile].some((kind) => error instanceof kind);
     if (!isDamaged) throw error;
@@ -58,19 +58,20 @@ export async function copyKept(of: Of, context: StepContext): Promise<Copied | u
 }
 
 async function copy(
-  kept: { source: FileHandle; path: string },
+  source: FileHandle,
   target: RawDisk,
   manifest: Manifest,
   context: StepContext,
 ): Promise<Copied> {
   const isFile = target.state !== 'device';
   try {
-    const shared = isFile && (await reflink(kept.path, target.path));
+    // Open already, so that it is there also where it is deleted by now.
+    const shared = isFile && (await reflink(`/proc/self/fd/${source.fd}`, target.path));
     if (isFile && !shared) await emptyFile(target.path, target.bytes);
     await using disk = await open(target.path, constants.O_RDWR | constants.O_NOFOLLOW);
     if (isFile) await disk.chmod(0o600);
     if (shared) await verify(disk, manifest, context);
-    else await copyVerified(kept.source, disk, manifest, context);
+    else await copyVerified(source, disk, manifest, context);
     const last = manifest.diskBytes - (manifest.chunks.at(-1)?.at ?? 0) * manifest.chunkBytes;
     const short = Math.max(0, manifest.chunkBytes - last);
     const bytes = Math.max(0, manifest.chunks.length * manifest.chunkBytes - short);

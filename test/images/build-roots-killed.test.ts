@@ -106,7 +106,7 @@ it('memory does not grow with the root', { timeout: 120_000 }, async () => {
   const used: number[] = [];
   for (const [lease, size] of [
     ['small', 8],
-    ['large', 96],
+    ['large', 72],
   ] as const) {
     const source = await disk(folder, lease, size);
     const target = await disk(folder, `to-${lease}`, size);

@@ -4,6 +4,7 @@ import {
   open,
   readdir,
   readFile,
+  rename,
   rm,
   stat,
   symlink,
@@ -271,6 +272,19 @@ describe('room', () => {
     expect(await none.list()).toEqual([]);
   });
 
+  it('is not more where two are kept at once', async () => {
+    const { roots, folder } = await rootsOf({ maxBytes: 4 * CHUNK });
+    const one = async (name: string) => {
+      const source = await disk(folder, name, 4);
+      await roots.take(keyOf(name), name, source, quiet);
+      await patterned(source, [0, 1, 2]);
+      return () => roots.keep(keyOf(name), name, source, { what: name }, quiet);
+    };
+    const keeps = [await one('a'), await one('b')];
+    expect(await Promise.all(keeps.map((keep) => keep()))).toMatchObject([{ kept: true }, { kept: true }]);
+    expect(await roots.list()).toHaveLength(1);
+  });
+
   it('that is taken by an eviction during the copy takes nothing from who copies', async () => {
     const { roots, folder, directory, make } = await rootsOf();
     const made = await make(KEY, 64, [...Array(40).keys()]);
@@ -284,6 +298,35 @@ describe('room', () => {
     expect(await sum(target)).toBe(await sum(made));
     expect(await roots.take(KEY, 'x', target, quiet)).toEqual({ outcome: 'make', keep: true });
   });
+});
+
+it('roots that come and go under one name are never mixed', async () => {
+  const { roots, folder, directory, make, warnings } = await rootsOf();
+  const place = join(directory, KEY);
+  const sums: string[] = [];
+  for (const name of ['one', 'two']) {
+    sums.push(await sum(await make(KEY, 8, [0, 1, 2], name)));
+    await rename(place, join(folder, `root-${name}`));
+  }
+  let isOver = false;
+  const swapping = (async () => {
+    for (let turn = 0; !isOver; turn++) {
+      const root = join(folder, turn % 2 === 0 ? 'root-one' : 'root-two');
+      await rename(root, place);
+      await rename(place, root);
+    }
+  })();
+  const target = await disk(folder, 'target', 8);
+  let copied = 0;
+  for (let tries = 0; tries < 60 && copied < 10; tries++) {
+    const { outcome } = await roots.take(KEY, 'other', target, quiet);
+    if (outcome !== 'copied') continue;
+    copied++;
+    expect(sums).toContain(await sum(target));
+  }
+  isOver = true;
+  await swapping;
+  expect({ warnings, some: copied > 0 }).toEqual({ warnings: [], some: true });
 });
 
 it.each(['', 'a', KEY.toUpperCase(), `${KEY}0`, `../${KEY}`, `${KEY.slice(3)}/..`, `${KEY}\n`])(
