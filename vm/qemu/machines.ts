@@ -25,9 +25,8 @@ export const MACHINES: Readonly<Record<KernelArchitecture, QemuMachine>> = {
     // q35 for its PCI Express (pvpanic-pci).
     machine: 'q35,sata=off,smbus=off,usb=off,vmport=off,i8042=off,graphics=off,dump-guest-core=off',
     // Under TCG `max` runs perl and SHA-256 2.7 times faster than the default. With `erms` and `fsrm` the guest copies by
-    // `rep movsb`, which TCG does byte by byte: without them the kernel's copies of files took a sixth of the CPU time
-    // (0.09 for 0.56 s), memcpy a quarter (0.13 for 0.51), stat 0.4 (0.19 for 0.50), fork 0.4 (0.27 for 0.64): one round
-    // on a busy machine.
+    // `rep movsb`, which TCG does byte by byte. CPU time without them, one boot each on a busy machine: the kernel's
+    // copies of files 0.09 for 0.56 s (0.28 for 0.56 in another run), memcpy 0.13 for 0.51, stat 0.19 for 0.50.
     cpu: { kvm: 'host', tcg: 'max,-erms,-fsrm' },
     // QEMU tells a panic over QMP, then ends; pvpanic is how the guest tells it.
     devices: ['pvpanic-pci'],
