@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, loadavg } from 'node:os';
 import { type CopyThread, giveBack, takeThreads } from './copy-pool.ts';
 import { CopyQueue } from './copy-queue.ts';
 import type { Copied, CopyTask, JobShare } from './copy-task.ts';
@@ -20,10 +20,16 @@ export interface CopyOrders {
   copied: (bytes: number) => void;
 }
 
-/** How many threads it takes to write so much; 0: none but the one that runs already. */
-export function threadsFor(bytes: number, files: number): number {
-  if (bytes < WORTH_BYTES && files < WORTH_FILES) return 0;
-  return Math.min(MOST_THREADS, availableParallelism());
+/**
+ * How many threads it takes to write so much; 0: none but the one that runs already. Of few bytes in many files threads
+ * need a fraction of the processor's time; many bytes cost the same either way, and are only sooner done where a
+ * processor has nothing else to do.
+ * @param load processes that run or wait, as the kernel's average of the last minute says
+ */
+export function threadsFor(bytes: number, files: number, load = loadavg()[0] ?? 0): number {
+  const processors = availableParallelism();
+  const isWorthIt = files >= WORTH_FILES || (bytes >= WORTH_BYTES && load < 1.5 * processors);
+  return isWorthIt ? Math.min(MOST_THREADS, processors) : 0;
 }
 
 /**

@@ -100,10 +100,13 @@ describe.each([0, 2, 4])('with %i threads', (threads) => {
 });
 
 describe('threads', () => {
-  it('are for what is worth starting them', () => {
-    expect(threadsFor(MIB, 10)).toBe(0);
-    expect(threadsFor(1000 * MIB, 1)).toBeGreaterThan(0);
-    expect(threadsFor(MIB, 10_000)).toBeGreaterThan(0);
+  it.each([
+    ['little', MIB, 10, 0, false],
+    ['much, on an idle host', 1000 * MIB, 1, 0, true],
+    ['much, on a host that has other work', 1000 * MIB, 1, 1000, false],
+    ['many files, whatever the load', MIB, 10_000, 1000, true],
+  ])('are for what is worth it: %s', (_, bytes, files, load, expected) => {
+    expect(threadsFor(bytes, files, load) > 0).toBe(expected);
   });
 });
 
