@@ -7,16 +7,18 @@ import { type Figure, table } from './table.ts';
 export interface Amounts {
   megabytes: number;
   rounds: number;
+  /** Files of 4 KiB. */
+  small: number;
 }
-const USUAL = { megabytes: 1000, rounds: 5 };
-const SMALL = 10_000;
+const USUAL: Amounts = { megabytes: 1000, rounds: 5, small: 10_000 };
 
 /**
  * Bytes out of a raw disk through the letter box, beside dd of as many bytes from the same disk to a file of the same
  * filesystem, in turn; the median of five rounds after one that nobody counts. The first two figures are what the bar
  * is about: extraction of one file (which SHA-256 in one thread bounds), and dd.
  */
-export async function benchExtraction({ megabytes, rounds }: Amounts = USUAL): Promise<Figure[]> {
+export async function benchExtraction(amounts: Amounts = USUAL): Promise<Figure[]> {
+  const { megabytes, rounds, small } = amounts;
   const folder = await mkdtemp(join(tmpdir(), 'slipway-extraction-'));
   try {
     const work = await extractionRounds(folder, megabytes * 1e6);
@@ -35,17 +37,17 @@ export async function benchExtraction({ megabytes, rounds }: Amounts = USUAL): P
       add('upload', upload);
       add('durable', extract + upload);
       add('durable dd', await work.dd({ durable: true }));
-      const { tar, ours } = await work.small(SMALL);
-      add('tar', tar);
-      add('small', ours);
+      const unpacked = await work.small(small);
+      add('tar', unpacked.tar);
+      add('small', unpacked.ours);
     }
-    return figures(megabytes, (what) => median(seconds.get(what) ?? []));
+    return figures(amounts, (what) => median(seconds.get(what) ?? []));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-function figures(megabytes: number, of: (what: string) => number): Figure[] {
+function figures({ megabytes, small }: Amounts, of: (what: string) => number): Figure[] {
   const speed = (text: string, what: string): Figure => ({
     what: text,
     value: megabytes / of(what),
@@ -70,7 +72,7 @@ function figures(megabytes: number, of: (what: string) => number): Figure[] {
     speed('extraction and upload, durable', 'durable'),
     speed('dd to a file, durable', 'durable dd'),
     ratio('extraction and upload / dd, durable', 'durable', 'durable dd'),
-    { what: `extraction of ${SMALL} files of 4 KiB`, value: of('small'), unit: 's' },
+    { what: `extraction of ${small} files of 4 KiB`, value: of('small'), unit: 's' },
     { what: `tar --extract of them`, value: of('tar'), unit: 's' },
   ];
 }
@@ -79,8 +81,10 @@ function median(numbers: number[]): number {
   return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 }
 
-// `node bench/extraction.ts [MEGABYTES [ROUNDS]]`: these figures alone.
+// `node bench/extraction.ts [MEGABYTES [ROUNDS [SMALL FILES]]]`: these figures alone.
 if (import.meta.main) {
-  const [megabytes = USUAL.megabytes, rounds = USUAL.rounds] = process.argv.slice(2).map(Number);
-  process.stdout.write(`${table(await benchExtraction({ megabytes, rounds }))}\n`);
+  const [megabytes = USUAL.megabytes, rounds = USUAL.rounds, small = USUAL.small] = process.argv
+    .slice(2)
+    .map(Number);
+  process.stdout.write(`${table(await benchExtraction({ megabytes, rounds, small }))}\n`);
 }
