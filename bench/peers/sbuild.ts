@@ -79,8 +79,11 @@ async function keptTarball(
   const tarball = join(home, name);
   const kept = (await readdir(home)).filter((entry) => /^sbuild-.*\.tar/.test(entry));
   if (!kept.includes(name)) {
-    await makeTarball(all, folder, `${tarball}.new`);
-    await rename(`${tarball}.new`, tarball);
+    // mmdebstrap goes by how the name ends.
+    const aside = join(home, `new-${name}`);
+    await rm(aside, { force: true });
+    await makeTarball(all, folder, aside);
+    await rename(aside, tarball);
   }
   for (const other of kept) if (other !== name) await rm(join(home, other), { force: true });
   return tarball;
