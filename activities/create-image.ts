@@ -48,7 +48,10 @@ export function createImage(needs: Needs): HostActivities['createImage'] {
       const of = { lock, filesystem, scratch, vm: lease.vm.type };
       const kernel = await needs.guests.prepareKernel(of, context);
       const keys = rootKeys(await ingredientsOf(needs, { lease, request, lock, disk, kernel }));
-      return { kernel, ...(await startFromKept(needs, keys, lease, disk, context)) };
+      const start = await startFromKept(needs, keys, lease, disk, context);
+      // The kernel of the host mounts the disks of several containers, which are copies of one then.
+      if (lease.vm.type === 'container' && start.reused !== 'nothing') await filesystem.rename?.(disk, context);
+      return { kernel, ...start };
     }),
   );
 }
