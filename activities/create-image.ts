@@ -50,7 +50,8 @@ export function createImage(needs: Needs): HostActivities['createImage'] {
       const keys = rootKeys(await ingredientsOf(needs, { lease, request, lock, disk, kernel }));
       const start = await startFromKept(needs, keys, lease, disk, context);
       // The kernel of the host mounts the disks of several containers, which are copies of one then.
-      if (lease.vm.type === 'container' && start.reused !== 'nothing') await filesystem.rename?.(disk, context);
+      if (lease.vm.type === 'container' && start.reused !== 'nothing')
+        await filesystem.rename?.(disk, context);
       return { kernel, ...start };
     }),
   );

@@ -5,7 +5,11 @@ import { Limits, Resources } from '../../schema/request.ts';
 /** A lock with files of these MiB. */
 const lockOf = (sources: number[], packages: number[]) => {
   const files = (sizes: number[]) => sizes.map((size) => ({ ...FILE, size: size * 1024 ** 2 }));
-  return { source: { name: 'x', version: '1', files: files(sources) }, base: [], dependencies: files(packages) };
+  return {
+    source: { name: 'x', version: '1', files: files(sources) },
+    base: [],
+    dependencies: files(packages),
+  };
 };
 const FILE = {
   ...{ name: 'x', urls: [], sha256: 'a'.repeat(64) },
