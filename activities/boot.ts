@@ -72,7 +72,6 @@ export function specOf(
   { architecture, resources, limits }: BuildRequest,
   plan: BuildPlan,
   { phase, layer }: Booted,
-  incoming: WantedIncoming | undefined,
   { nonce }: Boot,
 ): GuestSpec {
   const name = bootName({ phase, layer });
@@ -88,7 +87,6 @@ export function specOf(
     kernel: scratch.kernel,
     initramfs: scratch.initramfs(name),
     commands: commandsOf(plan, { phase, layer }),
-    ...(incoming === undefined ? {} : { incoming: incoming.folder }),
     ...(phase === 'build' ? { outputDirectory: plan.outputDirectory } : {}),
     limits: {
       bootSeconds: limits.bootSeconds,

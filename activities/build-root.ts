@@ -53,14 +53,15 @@ export async function startFromKept(
   const whole = await take(keys.whole);
   if (whole.outcome === 'copied') return { reused: 'whole', layers: [] };
   const { keep } = whole;
-  // Without a root to keep, layers would cost a boot more and give nothing.
-  if (!keep || keys.base === keys.whole) return { reused: 'nothing', layers: [{ layer: 'whole', keep }] };
+  if (keys.base === keys.whole) return { reused: 'nothing', layers: [{ layer: 'whole', keep }] };
   // Who waits here holds the whole and waits for a base; nobody does it the other way round.
   const base = await take(keys.base);
   if (base.outcome === 'copied') return { reused: 'base', layers: [{ layer: 'rest', keep }] };
-  if (!base.keep) return { reused: 'nothing', layers: [{ layer: 'whole', keep }] };
+  // With nothing to keep, layers would cost a boot more and give nothing.
+  if (!base.keep && !keep) return { reused: 'nothing', layers: [{ layer: 'whole', keep }] };
+  // Also where the base is not to be kept: what is kept under one name was made in one way.
   const layers: RootStart['layers'] = [
-    { layer: 'base', keep: true },
+    { layer: 'base', keep: base.keep },
     { layer: 'rest', keep },
   ];
   return { reused: 'nothing', layers };

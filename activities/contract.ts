@@ -37,6 +37,8 @@ export interface ResolvedInputs {
   /** Digest of the lock, a blob in the store. */
   lock: string;
   package: { name: string; version: string };
+  /** What the swap must hold at the least, whatever is asked for. Absent in older histories. */
+  handedInMiB?: number;
   /** Number of files and their bytes. */
   files: number;
   bytes: number;

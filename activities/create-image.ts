@@ -1,18 +1,16 @@
-import { incomingBytes } from '../guest/incoming.ts';
 import { createScratch } from '../host/scratch.ts';
 import type { Filesystem } from '../images/filesystem.ts';
 import { undoMounts } from '../images/undo-mounts.ts';
-import { inputsOf, type Lock, layersOf } from '../schema/lock.ts';
+import { inputsOf, type Lock } from '../schema/lock.ts';
 import type { BuildRequest } from '../schema/request.ts';
 import { activity } from './activity.ts';
 import { ingredientsOf, startFromKept } from './build-root.ts';
 import type { HostActivities } from './contract.ts';
 import type { Dependencies } from './dependencies.ts';
+import { handedInMiB } from './handed-in.ts';
 import { inTurn } from './in-turn.ts';
 import { filesystemOf, readLock, scratchOf } from './on-host.ts';
 import { rootKeys } from './root-key.ts';
-
-const MIB = 1024 ** 2;
 
 type Needs = Pick<
   Dependencies,
@@ -71,12 +69,8 @@ export function swapSize(
   { content }: Pick<Filesystem, 'content'>,
   lock: Pick<Lock, 'source' | 'files' | 'base' | 'dependencies' | 'shared'>,
 ): number {
-  const { source, files = [] } = lock;
-  const handedIn = [[...source.files, ...files], layersOf(lock).rest]
-    .map((inputs) => incomingBytes(inputs.map(({ size }) => size)))
-    .map((bytes) => Math.ceil(bytes / MIB));
-  const asked = Math.max(resources.swapMiB, ...handedIn);
+  const asked = Math.max(resources.swapMiB, handedInMiB(lock));
   if (content === 'device') return asked;
-  const fillers = Math.ceil((limits.artifactFiles * UNIT) / MIB);
+  const fillers = Math.ceil((limits.artifactFiles * UNIT) / 1024 ** 2);
   return Math.max(asked, LIST_MIB + limits.artifactsMiB + fillers + 1);
 }

@@ -61,7 +61,12 @@ export interface Guests {
   /** Digest of the code that lays out build roots. */
   code(): Promise<string>;
   /** Puts fetched files of a lock into the swap for the guest that boots next. */
-  handIn(scratch: ScratchFolder, swap: string, incoming: WantedIncoming, context: StepContext): Promise<void>;
+  handIn(
+    scratch: ScratchFolder,
+    swap: string,
+    incoming: WantedIncoming,
+    context: StepContext,
+  ): Promise<NonNullable<GuestSpec['incoming']>>;
   /** Writes the initramfs of one boot to where the spec says. */
   writeInitramfs(scratch: ScratchFolder, spec: GuestSpec): Promise<void>;
 }

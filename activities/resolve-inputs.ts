@@ -8,6 +8,7 @@ import { activity } from './activity.ts';
 import type { AnywhereActivities } from './contract.ts';
 import type { Dependencies } from './dependencies.ts';
 import { givenLock } from './given-lock.ts';
+import { handedInMiB } from './handed-in.ts';
 
 type Needs = Pick<Dependencies, 'resolver' | 'store' | 'ceilings' | 'recipes'>;
 
@@ -27,6 +28,7 @@ export function resolveInputs({
       request,
       lock: request.lock ?? (await store.putBytes(Buffer.from(JSON.stringify(lock)))),
       package: recipes[request.recipe.kind].package(request, lock),
+      handedInMiB: handedInMiB(lock),
       files: files.length,
       bytes: files.reduce((sum, { size }) => sum + size, 0),
     };

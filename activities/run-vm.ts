@@ -11,6 +11,7 @@ import { Attempt } from './attempt.ts';
 import { type Booted, bootName, bootOf, incomingOf, specOf } from './boot.ts';
 import type { HostActivities, Lease, RootLayer, VmOutcome, VmProgress } from './contract.ts';
 import type { Dependencies } from './dependencies.ts';
+import { inTurn } from './in-turn.ts';
 import { leaseUse } from './lease-use.ts';
 import { LogCopier } from './log-copier.ts';
 import { filesystemOf, readLock, scratchOf, vmOf } from './on-host.ts';
@@ -46,7 +47,11 @@ export function runVm(dependencies: Dependencies): HostActivities['runVm'] {
       layer?: RootLayer,
     ) => {
       const watched = await begin(dependencies, context, lease, request, lock, { phase, layer });
-      return waitForEnd(watched, lease, context);
+      const outcome = await waitForEnd(watched, lease, context);
+      // Who waits for this root need not wait until the lease is gone.
+      if (phase === 'install' && outcome.failure !== undefined)
+        await dependencies.buildRoots.giveUp(lease.id);
+      return outcome;
     },
   );
 }
@@ -76,12 +81,21 @@ async function begin(
   const on = { ...(await dependencies.disks.find(scratch)), filesystem: filesystemOf(dependencies, request) };
   const plan = recipe.plan(request, lock);
   const incoming = incomingOf(plan, lock, booted);
-  const spec = specOf(scratch, on, request, plan, booted, incoming, boot);
-  if ((await vm.status(folder)).state === 'absent') {
-    if (incoming !== undefined) await guests.handIn(scratch, on.swap, incoming, context);
-    await guests.writeInitramfs(scratch, spec);
-    await vm.start(folder, spec, attempt.deadline());
-  }
+  const spec = specOf(scratch, on, request, plan, booted, boot);
+  const start = async () => {
+    context.signal.throwIfAborted();
+    if ((await vm.status(folder)).state !== 'absent') return;
+    const handedIn =
+      incoming === undefined
+        ? spec
+        : { ...spec, incoming: await guests.handIn(scratch, on.swap, incoming, context) };
+    await guests.writeInitramfs(scratch, handedIn);
+    // Handing in may have taken long: whether this attempt still counts, and a deadline from now on.
+    await attempt.beat();
+    await vm.start(folder, handedIn, attempt.deadline());
+  };
+  // Two attempts must not write into one swap.
+  if ((await vm.status(folder)).state === 'absent') await inTurn(lease.id, start);
   const copier = new LogCopier(store, stream, join(folder, VM_FILES.log), boot.logBase);
   const explainInstall: ExplainInstall = (title, lines) => recipe.explainInstallFailure(lock, title, lines);
   return { vm, folder, spec, explainInstall, copier, attempt };

@@ -1,4 +1,4 @@
-import { mkdir, rm, symlink } from 'node:fs/promises';
+import { mkdir, rm, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../host/run.ts';
 import { asScratchFull } from '../host/scratch-full.ts';
@@ -27,7 +27,6 @@ const TIME = 946_684_800;
 
 /** Bytes that a swap must have for files of these sizes. */
 export function incomingBytes(sizes: readonly number[]): number {
-  if (sizes.length === 0) return 0;
   const content = sizes.reduce((sum, size) => sum + size + PER_FILE + PER_LONG_NAME, 0);
   return BEGIN + Math.ceil(content / RECORD + 1) * RECORD;
 }
@@ -36,7 +35,8 @@ export function incomingBytes(sizes: readonly number[]): number {
 const WRITE = 'exec 1<>"$1" && shift && dd bs=4096 seek=1 count=0 conv=notrunc status=none && exec tar "$@"';
 
 /**
- * Writes files as an archive into a swap, which must be large enough (`incomingBytes`).
+ * Writes files as an archive into a swap, which must be large enough (`incomingBytes`), and returns up to where it may
+ * reach, bytes.
  * @param aside a path of the scratch folder that is used meanwhile
  * @throws SlipwayFailure ScratchFull; CommandFailed where a file is missing; the signal's reason
  */
@@ -45,20 +45,30 @@ export async function writeIncoming(
   swap: string,
   aside: string,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   await rm(aside, { recursive: true, force: true });
   await mkdir(aside, { mode: 0o755 });
   // Names for what lies in a cache under its digest; tar reads through them.
-  for (const { path, name } of files) await symlink(path, join(aside, name));
+  const sizes = await Promise.all(
+    files.map(async ({ path, name }) => {
+      await symlink(path, join(aside, name));
+      return (await stat(path)).size;
+    }),
+  );
   const metadata = [
     ...[`--owner=${owner}`, `--group=${owner}`, '--numeric-owner', '--mode=u=rwX,go=rX', `--mtime=@${TIME}`],
     ...['--format=gnu', '--sort=name', '--dereference', '--hard-dereference'],
   ];
+  // What a killed worker leaves must not go on writing into what the next attempt uses.
   const argv = ['-c', '-b', `${RECORD / 512}`, ...metadata, '-C', aside, '.'];
   try {
-    await run(['sh', '-c', WRITE, 'sh', swap, ...argv], { signal, timeout: 3_600_000 });
+    await run(['setpriv', '--pdeathsig', 'KILL', '--', 'sh', '-c', WRITE, 'sh', swap, ...argv], {
+      signal,
+      timeout: 3_600_000,
+    });
   } catch (error) {
     throw asScratchFull(error, swap);
   }
   await rm(aside, { recursive: true });
+  return incomingBytes(sizes);
 }

@@ -35,7 +35,8 @@ export function configuration({ spec }: BootConfiguration): CpioEntry[] {
     file('filesystem', spec.filesystem.name),
     file('mount-options', spec.filesystem.mountOptions.join(',')),
     file('content', spec.filesystem.content),
-    file('incoming', spec.incoming ?? ''),
+    file('incoming', spec.incoming?.folder ?? ''),
+    file('incoming-blocks', `${spec.incoming === undefined ? 0 : spec.incoming.bytes / 4096 - 1}`),
     file('output', spec.outputDirectory ?? ''),
     ...spec.commands.flatMap(command),
   ];

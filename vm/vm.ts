@@ -43,9 +43,9 @@ export interface GuestSpec {
   initramfs: string;
   /**
    * Folder in the build root into which the guest unpacks the archive (tar) that the host has written into the swap,
-   * from byte 4096, before the start; absent: there is none.
+   * from byte 4096 to `bytes`, a multiple of that, before the start; absent: there is none.
    */
-  incoming?: string;
+  incoming?: { folder: string; bytes: number };
   /** Run one after the other until one fails; all of them in one pid namespace. */
   commands: readonly GuestCommand[];
   /** Folder in the build root whose content is listed in the letter box; absent: an empty list. */

@@ -11,6 +11,8 @@ export interface ClaimSlotsOptions {
 const ANSWER_MILLISECONDS = 500;
 /** How often to look for a place that another process has given back. */
 const LOOK_MILLISECONDS = 1000;
+/** After so long a queue that waits for a place comes first. */
+const LONG_MILLISECONDS = 2000;
 /** So long a queue is not polled whose claim was refused although there was a place: for want of memory, mostly. */
 const REFUSED_MILLISECONDS = 1000;
 
@@ -31,6 +33,8 @@ class Permit implements SlotPermit {
 interface Waiting {
   queue: string;
   give: (permit: Permit) => void;
+  /** Of the process's clock, milliseconds. */
+  since: number;
 }
 
 /**
@@ -81,6 +85,8 @@ export class ClaimSlots {
   /** A claim of the queue was refused. */
   refused(queue: string): void {
     this.#heldUntil.set(queue, performance.now() + REFUSED_MILLISECONDS);
+    // Somebody waits there.
+    this.#busy.add(queue);
   }
 
   #reserve(queue: string, signal: AbortSignal): Promise<Permit> {
@@ -89,7 +95,7 @@ export class ClaimSlots {
         signal.removeEventListener('abort', stop);
         resolve(permit);
       };
-      const waiting = { queue, give };
+      const waiting = { queue, give, since: performance.now() };
       const stop = () => {
         this.#waiting = this.#waiting.filter((one) => one !== waiting);
         reject(signal.reason);
@@ -134,7 +140,9 @@ export class ClaimSlots {
     const lookIn = (milliseconds: number) => {
       next = Math.min(next ?? LOOK_MILLISECONDS, milliseconds);
     };
-    const isBusy = ({ queue }: Waiting) => Number(this.#busy.has(queue));
+    // One that waits for long comes before those with a backlog, which would have every place else.
+    const isBusy = ({ queue, since }: Waiting) =>
+      Number(this.#busy.has(queue) || now - since > LONG_MILLISECONDS);
     for (const waiting of [...this.#waiting].sort((a, b) => isBusy(b) - isBusy(a))) {
       const { queue } = waiting;
       if ([...this.#permits].some((permit) => permit.queue === queue)) continue;

@@ -5,7 +5,7 @@ import { join, relative, resolve } from 'node:path';
 const ROOT = resolve(import.meta.dirname, '..');
 
 /** What decides how the disk of a build root comes out, beside its packages and the guest's own programs. */
-const FOLDERS = ['images', 'recipes'];
+const FOLDERS = ['activities', 'guest', 'images', 'recipes', 'vm'];
 
 let digest: Promise<string> | undefined;
 

@@ -15,6 +15,7 @@ import type { Store } from '../stores/store.ts';
 import type { Vm } from '../vm/vm.ts';
 import { hostQueue } from '../workflows/names.ts';
 import { hostBuildRoots } from './build-roots.ts';
+import { codeDigest } from './code-digest.ts';
 import type { Configuration } from './configuration.ts';
 import { createGuests } from './guests.ts';
 import { openStore } from './open-store.ts';
@@ -34,6 +35,8 @@ export interface Composition {
 /** Wires everything together: the only place that knows which implementation stands behind which seam. */
 export async function compose(configuration: Configuration): Promise<Composition> {
   const { directories, host, capacity, disks, downloads, limits } = configuration;
+  // Of the code that this process runs, not of what an upgrade puts in its place later.
+  await codeDigest();
   for (const folder of Object.values(directories)) await mkdir(folder, { recursive: true });
   const store = await openStore(configuration);
   const proxies = await readProxies();

@@ -56,8 +56,10 @@ export function createGuests({ inputs, cache, kernel }: GuestsOptions): Guests {
     kernelParts: (vm) => partsOf(vm, kernel),
     code: codeDigest,
     handIn: async ({ incoming: aside }, swap, { folder, owner, files, packages }, context) => {
-      const write = (laid: Incoming['files']) =>
-        writeIncoming({ folder, owner, files: laid }, swap, aside, context.signal);
+      const write = async (laid: Incoming['files']) => {
+        const bytes = await writeIncoming({ folder, owner, files: laid }, swap, aside, context.signal);
+        return { folder, bytes };
+      };
       if (packages === undefined) return write((files ?? []).map(fetched));
       const plain = `${aside}-plain`;
       await rm(plain, { recursive: true, force: true });
@@ -66,12 +68,13 @@ export function createGuests({ inputs, cache, kernel }: GuestsOptions): Guests {
       const sizes = await Promise.all(laid.map(async ({ path }) => (await stat(path)).size));
       const fits = incomingBytes(sizes) <= (await lookAtDisk(swap)).bytes;
       // Larger than the swap: as they came, which is what the swap was made for.
-      await write(
-        fits
-          ? laid
-          : packages.map((file) => ({ path: inputs.path(file.sha256), name: handInName(coming(file)) })),
-      );
+      const asTheyCame = packages.map((file) => ({
+        path: inputs.path(file.sha256),
+        name: handInName(coming(file)),
+      }));
+      const handedIn = await write(fits ? laid : asTheyCame);
       await rm(plain, { recursive: true });
+      return handedIn;
     },
     writeInitramfs: (scratch, spec) => writeInitramfs(toolkitOf(scratch.folder), spec),
   };

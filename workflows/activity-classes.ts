@@ -71,11 +71,20 @@ export function uploading(lease: Lease, summary: string): Pick<HostActivities, '
 export function making(
   lease: Lease,
   summary: string,
-): Pick<HostActivities, 'createImage' | 'preinstall' | 'keepRoot' | 'extractArtifacts'> {
+): Pick<HostActivities, 'preinstall' | 'keepRoot' | 'extractArtifacts'> {
   return proxyActivities({
     ...onHost(lease, summary),
     startToCloseTimeout: '3h',
     retry: { initialInterval: '2s', maximumInterval: '1m', maximumAttempts: 5 },
+  });
+}
+
+/** May wait for a root that another build makes: as long as that takes, and over restarts of the worker. */
+export function starting(lease: Lease, summary: string): Pick<HostActivities, 'createImage'> {
+  return proxyActivities({
+    ...onHost(lease, summary),
+    startToCloseTimeout: '3 days',
+    retry: { initialInterval: '2s', maximumInterval: '1m', maximumAttempts: 50 },
   });
 }
 

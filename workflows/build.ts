@@ -8,7 +8,7 @@ import {
 } from '@temporalio/workflow';
 import type { Demand, ResolvedInputs } from '../activities/contract.ts';
 import type { FailureDetails } from '../schema/failures.ts';
-import type { BuildRequest, BuildRequestInput } from '../schema/request.ts';
+import type { BuildRequestInput } from '../schema/request.ts';
 import type { BuildResult } from '../schema/result.ts';
 import { resolving } from './activity-classes.ts';
 import { BuildProgress } from './build-progress.ts';
@@ -48,7 +48,7 @@ export async function build(request: BuildRequestInput): Promise<BuildResult> {
 
 /** Claims a host and builds there; again from the same lock where the host is lost or the guest broke. */
 async function inRounds(inputs: ResolvedInputs, progress: BuildProgress): Promise<BuildResult> {
-  const demand = demandOf(inputs.request);
+  const demand = demandOf(inputs);
   let broken = 0;
   for (let number = 1; ; number++) {
     progress.enter('claim');
@@ -69,8 +69,9 @@ async function inRounds(inputs: ResolvedInputs, progress: BuildProgress): Promis
   }
 }
 
-function demandOf({ architecture, vm, resources }: BuildRequest): Demand {
-  const { cpus, memoryMiB, diskMiB, swapMiB } = resources;
+function demandOf({ request: { architecture, vm, resources }, handedInMiB = 0 }: ResolvedInputs): Demand {
+  const { cpus, memoryMiB, diskMiB } = resources;
+  const swapMiB = Math.max(resources.swapMiB, handedInMiB);
   return { architecture, ...vm, cpus, memoryMiB, diskMiB, swapMiB };
 }
 

@@ -1,9 +1,11 @@
 import { CancellationScope } from '@temporalio/workflow';
 import type { Lease, ResolvedInputs, RootLayer, RootStart } from '../activities/contract.ts';
+import type { FailureType } from '../schema/failures.ts';
 import type { InputPart } from '../schema/lock.ts';
 import type { UsedKernel, VmStatistics } from '../schema/result.ts';
-import { fetching, making } from './activity-classes.ts';
+import { fetching, making, starting } from './activity-classes.ts';
 import type { BuildProgress } from './build-progress.ts';
+import { failureOf } from './verdict.ts';
 
 /** A disk and what it takes to have the whole build root on it. */
 export interface Prepared extends RootStart {
@@ -38,7 +40,7 @@ export async function prepare(
   progress.enter('image');
   const { diskMiB, swapMiB } = request.resources;
   const summary = `disk ${diskMiB} MiB, swap ${swapMiB} MiB, kept build root`;
-  const prepared = await making(lease, summary).createImage(lease, request, lock);
+  const prepared = await starting(lease, summary).createImage(lease, request, lock);
   const [first] = prepared.layers;
   if (first === undefined) return prepared;
   const { layer } = first;
@@ -50,21 +52,32 @@ export async function prepare(
   }
   const what = layer === 'base' ? 'unpack the base, run nothing' : 'unpack the build root, run nothing';
   // Each package is unpacked as soon as it is there.
-  await together([
-    async () => {
-      await fetchPackages();
-      progress.enter('preinstall');
-    },
-    () => making(lease, what).preinstall(lease, request, lock, layer),
-  ]);
+  await together(() => {
+    const unpack = () => making(lease, what).preinstall(lease, request, lock, layer);
+    const fetched = fetchPackages().then(() => progress.enter('preinstall'));
+    const unpacked = unpack().catch(async (error) => {
+      if (!FETCH_FAILURES.includes(failureOf(error)?.type ?? '')) throw error;
+      // Fetching is the more patient of the two, and names all that is missing.
+      await fetched;
+      return unpack();
+    });
+    return [fetched, unpacked];
+  });
   return prepared;
 }
 
-/** Runs steps beside each other; where one fails the others are cancelled and waited for. */
-async function together(steps: readonly (() => Promise<unknown>)[]): Promise<void> {
+const FETCH_FAILURES: readonly string[] = [
+  'DownloadFailed',
+  'InputsGone',
+  'InputRejected',
+  'StoreUnavailable',
+] satisfies FailureType[];
+
+/** Steps beside each other: where one fails the others are cancelled and waited for. */
+async function together(begin: () => readonly Promise<unknown>[]): Promise<void> {
   const scope = new CancellationScope();
   await scope.run(async () => {
-    const running = steps.map((step) => step());
+    const running = begin();
     try {
       await Promise.all(running);
     } catch (error) {

@@ -82,7 +82,7 @@ export function guestContract(name: string, runGuest: RunGuest): void {
       const { log, letterBox } = await runGuest(
         folder,
         [shell("cd '/build/new folder' && stat -c '%n %u:%g %a %s' . * && sha256sum * && touch mine")],
-        { incoming, spec: { incoming: incoming.folder } },
+        { incoming },
       );
       const digest = createHash('sha256').update(Buffer.alloc(9_000_000, 'handed in\n')).digest('hex');
       expect(log.trimEnd().split('\n')).toEqual([
@@ -101,10 +101,7 @@ export function guestContract(name: string, runGuest: RunGuest): void {
       await busyboxDisk(folder, 20);
       await writeFile(join(folder, 'content'), Buffer.alloc(25_000_000, 'x'));
       const incoming = { folder: '/out', owner: 1000, files: [{ name: 'x', path: join(folder, 'content') }] };
-      const { records, letterBox } = await runGuest(folder, [shell('echo never')], {
-        incoming,
-        spec: { incoming: '/out' },
-      });
+      const { records, letterBox } = await runGuest(folder, [shell('echo never')], { incoming });
       expect(letterBox?.header.result).toBe('disk-full');
       expect(records.filter((line) => line.startsWith('begin'))).toEqual([]);
     });
@@ -120,10 +117,7 @@ export function guestContract(name: string, runGuest: RunGuest): void {
         owner: 0,
         files: [{ name: 'phase', path: join(folder, 'content') }],
       };
-      const { letterBox, ...said } = await runGuest(folder, [shell('echo never')], {
-        incoming,
-        spec: { incoming: '/build' },
-      });
+      const { letterBox, ...said } = await runGuest(folder, [shell('echo never')], { incoming });
       expect(letterBox).toBeUndefined();
       expect(said.console).toContain('/build is no folder of the build root');
     });

@@ -22,7 +22,7 @@ const command = (over: Partial<GuestCommand> = {}): GuestCommand => ({
 const boot = (commands: readonly GuestCommand[], architecture: Architecture = 'amd64') => ({
   spec: {
     ...{ phase: 'build' as const, nonce: 'a'.repeat(32), architecture, commands, outputDirectory: '/out' },
-    incoming: '/build/work',
+    incoming: { folder: '/build/work', bytes: 4096 + 2 * 1024 ** 2 },
     filesystem: {
       ...{ name: 'ext4' as const, content: 'device' as const },
       mountOptions: ['noatime', 'nobarrier'],
@@ -41,6 +41,7 @@ test('the configuration is what the protocol says, to the byte', () => {
     slipway: undefined,
     'slipway/phase': 'build',
     'slipway/incoming': '/build/work',
+    'slipway/incoming-blocks': '512',
     'slipway/nonce': 'a'.repeat(32),
     'slipway/personality': 'linux',
     'slipway/filesystem': 'ext4',

@@ -188,7 +188,7 @@ const fakeGuests: Guests = {
   fillTree: async ({ tree, packages }) => writeFile(join(tree, 'packages'), `${packages.length}\n`),
   kernelParts: () => ['guest'],
   code: async () => 'c'.repeat(64),
-  handIn: async () => undefined,
+  handIn: async (_scratch, _swap, { folder }) => ({ folder, bytes: 4096 }),
   prepareKernel: async () => ({
     ...{ from: 'package', release: '6.1' },
     ...{ image: 'a'.repeat(64), initramfs: 'b'.repeat(64) },

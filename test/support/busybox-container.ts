@@ -1,7 +1,6 @@
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { writeIncoming } from '../../guest/incoming.ts';
 import { bootInitramfs } from '../../guest/initramfs.ts';
 import { toolkitInitramfs } from '../../guest/toolkit.ts';
 import { bootTime } from '../../host/boot-time.ts';
@@ -10,7 +9,7 @@ import { guestFilesystem } from '../../images/filesystem.ts';
 import { createContainerVm } from '../../vm/container/container-vm.ts';
 import type { GuestSpec } from '../../vm/vm.ts';
 import type { RunGuest } from '../contracts/guest.ts';
-import { NONCE, readLetterBox } from './busybox-guest.ts';
+import { handedIn, NONCE, readLetterBox } from './busybox-guest.ts';
 import { emptySwap } from './qemu.ts';
 import { GUEST_LIMITS } from './tiny-guest.ts';
 
@@ -24,11 +23,10 @@ export const runBusyboxContainer: RunGuest = async (folder, commands, options = 
     ...{ cpus, memoryMiB, filesystem: guestFilesystem(ext4), limits: GUEST_LIMITS },
     ...more,
   };
+  await emptySwap(spec.swap);
+  if (incoming !== undefined) spec.incoming = await handedIn(incoming, path);
   await toolkitInitramfs({ filesystemModules: [], into: path('toolkit') });
   await bootInitramfs({ toolkit: path('toolkit'), into: spec.initramfs, spec });
-  await emptySwap(spec.swap);
-  if (incoming !== undefined)
-    await writeIncoming(incoming, spec.swap, path('incoming'), AbortSignal.timeout(60_000));
   const vm = createContainerVm();
   const own = await mkdtemp(path('vm-'));
   await vm.start(own, spec, bootTime() + 600);

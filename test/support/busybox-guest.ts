@@ -65,23 +65,34 @@ export async function runBusyboxGuest(
   const kernel = await testKernel();
   const path = (name: string) => join(folder, name);
   await toolkitInitramfs({ kernel, filesystemModules: filesystem.modules, into: path('toolkit') });
+  await emptySwap(path('swap'), swapMiB * 1024 ** 2);
   await bootInitramfs({
     toolkit: path('toolkit'),
     into: path('initramfs'),
     spec: {
       ...{ phase: 'build', nonce: NONCE, architecture: 'amd64', outputDirectory: '/out', commands },
       filesystem: guestFilesystem(filesystem),
+      ...(incoming === undefined ? {} : { incoming: await handedIn(incoming, path) }),
       ...spec,
     },
   });
-  await emptySwap(path('swap'), swapMiB * 1024 ** 2);
-  if (incoming !== undefined)
-    await writeIncoming(incoming, path('swap'), path('incoming'), AbortSignal.timeout(60_000));
   const said = await bootGuest({
     ...{ disk: path('disk'), swap: path('swap'), kernel: kernel.image, initramfs: path('initramfs'), folder },
     ...machine,
   });
   return { ...said, letterBox: await readLetterBox(path('swap')) };
+}
+
+/** Puts it into the swap of a folder. */
+export async function handedIn(
+  incoming: Incoming,
+  path: (name: string) => string,
+): Promise<NonNullable<GuestSpec['incoming']>> {
+  const { signal } = new AbortController();
+  return {
+    folder: incoming.folder,
+    bytes: await writeIncoming(incoming, path('swap'), path('incoming'), signal),
+  };
 }
 
 /** Trusting, unlike the reader of slipway: here the guest is ours. */

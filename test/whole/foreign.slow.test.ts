@@ -81,9 +81,13 @@ test.each([
     for (const phase of ['install', 'build'] as const) {
       const boot = { nonce: NONCE, logBase: 0 };
       const incoming = incomingOf(plan, lock, { phase });
-      if (incoming !== undefined) await guests.handIn(scratch, disks.swap, incoming, context);
       const on = { ...disks, filesystem: ext4 };
-      const spec = specOf(scratch, on, request, plan, { phase }, incoming, boot);
+      const spec = {
+        ...specOf(scratch, on, request, plan, { phase }, boot),
+        ...(incoming === undefined
+          ? {}
+          : { incoming: await guests.handIn(scratch, disks.swap, incoming, context) }),
+      };
       await guests.writeInitramfs(scratch, spec);
       await vm.start(scratch.vm(phase), spec, bootTime() + 900);
       await expect
