@@ -73,5 +73,7 @@ test.each([[[0]], [[1_000_000]], [Array.from({ length: 300 }, () => 700)]])(
 test('a file that is gone is an error that names it', async () => {
   const { swap, aside } = await swapWith({ a: 1 });
   const gone = { folder: '/x', owner: 0, files: [{ name: 'gone', path: '/nonexistent/file' }] };
-  await expect(writeIncoming(gone, swap, aside, new AbortController().signal)).rejects.toThrow('/nonexistent/file');
+  await expect(writeIncoming(gone, swap, aside, new AbortController().signal)).rejects.toThrow(
+    '/nonexistent/file',
+  );
 });
