@@ -69,6 +69,8 @@ export function createInputCache(options: InputCacheOptions): InputCache {
 
   const verified = new VerifiedFiles();
   const flights = new SharedWork<void, [have: number, arrived: number]>();
+  /** Bytes that came for who wanted a file ahead of the others, until a `fetch` has it and counts them. */
+  const ahead = new Map<string, number>();
 
   async function obtain(file: InputFile, signal: AbortSignal, tell: (news: [number, number]) => void) {
     const target = path(file.sha256);
@@ -114,6 +116,8 @@ export function createInputCache(options: InputCacheOptions): InputCache {
       if (either.aborted) return;
       try {
         await bring(file, either, (have, arrived) => tally.add(file, have, arrived));
+        tally.add(file, file.size, ahead.get(file.sha256) ?? 0);
+        ahead.delete(file.sha256);
       } catch (error) {
         if (either.aborted) return;
         failures.push({ file, error: error as Error });
@@ -136,7 +140,9 @@ export function createInputCache(options: InputCacheOptions): InputCache {
       bringAll([...new Map(files.map((file) => [file.sha256, file])).values()], context),
     async ready(file, signal) {
       try {
-        await bring(file, signal);
+        await bring(file, signal, (_have, arrived) => {
+          if (arrived > 0) ahead.set(file.sha256, (ahead.get(file.sha256) ?? 0) + arrived);
+        });
       } catch (error) {
         signal.throwIfAborted();
         throw fetchFailure([{ file, error: error as Error }], directory, store.location);

@@ -3,7 +3,7 @@ import type { Lease, ResolvedInputs, Waiting } from '../activities/contract.ts';
 import { PHASES, type Phase } from '../schema/failures.ts';
 import type { Failure } from '../schema/result.ts';
 import { logStream, shortId } from './names.ts';
-import type { BuildStatus } from './status.ts';
+import { type BuildStatus, KEPT_ROOT } from './status.ts';
 
 const DOING: Record<Phase, string> = {
   resolve: 'resolving the inputs',
@@ -23,9 +23,7 @@ export class BuildProgress {
   #phase: Phase = 'resolve';
   #since = Date.now();
   #milliseconds: Partial<Record<Phase, number>> = {};
-  #rest: Pick<BuildStatus, 'state' | 'waiting' | 'package' | 'lock' | 'host' | 'vm' | 'failure'> = {
-    state: 'running',
-  };
+  #rest: Omit<BuildStatus, 'phase' | 'phaseSince' | 'phaseSeconds' | 'logStream'> = { state: 'running' };
 
   constructor() {
     this.#show();
@@ -43,6 +41,10 @@ export class BuildProgress {
 
   claimed({ host, vm }: Lease): void {
     this.#rest = { ...this.#rest, host, vm: `${vm.type} (${vm.isolation})` };
+  }
+
+  startsFrom(keptRoot: NonNullable<BuildStatus['keptRoot']>): void {
+    this.#rest = { ...this.#rest, keptRoot };
   }
 
   wait(waiting: Waiting): void {
@@ -93,7 +95,7 @@ export class BuildProgress {
   }
 
   #lines(): string[] {
-    const { package: what, state, host, vm, waiting, failure } = this.#rest;
+    const { package: what, state, host, vm, keptRoot, waiting, failure } = this.#rest;
     const name = what === undefined ? workflowInfo().workflowId : `${what.name} ${what.version}`;
     const doing =
       state === 'running'
@@ -106,6 +108,7 @@ export class BuildProgress {
       `**${name}**: ${doing}`,
       ...(state === 'running' ? [`Since ${new Date(this.#since).toISOString()}`] : []),
       ...(host === undefined ? [] : [`Host ${host}, VM ${vm}`]),
+      ...(keptRoot === undefined ? [] : [`Build root: ${KEPT_ROOT[keptRoot]}`]),
       ...(waiting === undefined ? [] : [`Waits, **${waiting.type}**: ${waiting.message}`]),
       ...(failure === undefined ? [] : [`**${failure.type}**: ${failure.message}`, failure.advice]),
       ...(took.length === 0 ? [] : [`Took: ${took.join(', ')}`]),

@@ -41,6 +41,7 @@ export async function prepare(
   const { diskMiB, swapMiB } = request.resources;
   const summary = `disk ${diskMiB} MiB, swap ${swapMiB} MiB, kept build root`;
   const prepared = await starting(lease, summary).createImage(lease, request, lock);
+  progress.startsFrom(prepared.reused);
   const [first] = prepared.layers;
   if (first === undefined) return prepared;
   const { layer } = first;

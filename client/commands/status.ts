@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { shortId } from '../../workflows/names.ts';
+import { KEPT_ROOT } from '../../workflows/status.ts';
 import { configurationOf, openContext } from '../context.ts';
 import { explainFailure } from '../explain.ts';
 import { duration, printable } from '../printable.ts';
@@ -54,6 +55,7 @@ function reportText(report: BuildReport, url: string | undefined): string {
   const what = result?.package ?? status?.package;
   const where =
     result === undefined ? status : { host: result.host, vm: `${result.vm.type} (${result.vm.isolation})` };
+  const keptRoot = result?.keptRoot ?? status?.keptRoot;
   const phases = Object.entries(result?.statistics.phaseSeconds ?? status?.phaseSeconds ?? {});
   return printable(
     [
@@ -63,6 +65,7 @@ function reportText(report: BuildReport, url: string | undefined): string {
       `started  ${report.startedAt}${report.endedAt === undefined ? '' : `, ended ${report.endedAt}`} (${tookOf(report)})`,
       ...runningLines(report),
       ...(where?.host === undefined ? [] : [`host     ${where.host}, VM ${where.vm}`]),
+      ...(keptRoot === undefined ? [] : [`root     ${KEPT_ROOT[keptRoot]}`]),
       ...(phases.length === 0
         ? []
         : [`phases   ${phases.map(([phase, seconds]) => `${phase} ${duration(seconds)}`).join(', ')}`]),

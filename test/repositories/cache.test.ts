@@ -171,7 +171,10 @@ describe('one file', () => {
     // `b` waits for its turn behind `slow`.
     const { fetch, ready, path } = cache({ parallel: 1 });
     const order: string[] = [];
-    const all = fetch([a, slow, b], context()).then(() => order.push('all'));
+    const all = fetch([a, slow, b], context()).then((fetched) => {
+      order.push('all');
+      return fetched;
+    });
     for (const each of [b, a]) {
       expect(await ready(each, AbortSignal.timeout(5000))).toBe(path(each.sha256));
       expect(await digest(path(each.sha256))).toBe(each.sha256);
@@ -179,7 +182,8 @@ describe('one file', () => {
     }
     while (held.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
     held[0]?.();
-    await all;
+    // What came for who wanted it first was fetched, too.
+    expect((await all).downloadedBytes).toBe(a.size + slow.size + b.size);
     expect(order).toEqual(['b', 'a', 'all']);
     expect(server.requests.sort()).toEqual(['/a', '/b', '/slow', '/slow?now']);
   });

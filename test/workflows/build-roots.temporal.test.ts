@@ -76,7 +76,9 @@ test('a build root is installed once: the base for all, the rest for who wants t
     'nothing',
     ['base', 'rest', 'build'],
   ]);
-  const same = await (await start('a-2')).result();
+  const again = await start('a-2');
+  const same = await again.result();
+  expect((await statusWhere(again, ({ state }) => state === 'succeeded')).keptRoot).toBe('whole');
   expect([same.outcome, same.keptRoot, boots.splice(0)]).toEqual(['succeeded', 'whole', ['build']]);
   expect(Object.keys(same.statistics.phaseSeconds)).not.toContain('preinstall');
   expect(same.statistics.install).toBeUndefined();
