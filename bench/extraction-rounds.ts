@@ -43,6 +43,8 @@ export async function extractionRounds(folder: string, bytes: number): Promise<E
     const count = ['iflag=count_bytes,fullblock', `count=${bytes}`];
     await run(['dd', `if=${from}`, `of=${to}`, 'bs=1M', ...count, 'status=none', ...more]);
   }
+  /** What a step before has written would be written to the disk on the time of the next. */
+  const settle = () => run(['sync', '--file-system', folder]);
   /** Nothing of the disk stays in memory. */
   const forget = () => run(['dd', `if=${disk}`, 'iflag=nocache', 'count=0', 'status=none']);
 
@@ -66,6 +68,7 @@ export async function extractionRounds(folder: string, bytes: number): Promise<E
     bytes,
     async dd({ durable = false, cold = false } = {}) {
       if (cold) await forget();
+      await settle();
       const seconds = await timed(() => dd(disk, copy, ...(durable ? ['conv=fsync'] : [])));
       await rm(copy);
       return seconds;
@@ -75,6 +78,7 @@ export async function extractionRounds(folder: string, bytes: number): Promise<E
     async extract(files, { cold = false } = {}) {
       await prepare(files);
       if (cold) await forget();
+      await settle();
       const seconds = await timed(() => extract(new WrittenFiles()));
       await rm(into, { recursive: true });
       return seconds;
@@ -86,6 +90,7 @@ export async function extractionRounds(folder: string, bytes: number): Promise<E
       const store = createDirectoryStore({ directory });
       await store.putBytes(new Uint8Array());
       const written = new WrittenFiles();
+      await settle();
       let artifacts: Awaited<ReturnType<typeof extract>> = [];
       const seconds = await timed(async () => {
         artifacts = await extract(written);
@@ -97,11 +102,13 @@ export async function extractionRounds(folder: string, bytes: number): Promise<E
     },
     async small(files) {
       await prepare(files, 4096);
+      await settle();
       const ours = await timed(() => extract(new WrittenFiles()));
       const archive = join(folder, 'small.tar');
       await run(['tar', '--create', '--file', archive, '--directory', into, '.']);
       await rm(into, { recursive: true });
       await mkdir(into);
+      await settle();
       const tar = await timed(() => run(['tar', '--extract', '--file', archive, '--directory', into]));
       await rm(into, { recursive: true });
       await rm(archive);
