@@ -10,7 +10,7 @@ import { shortId } from '../workflows/names.ts';
  * @throws SlipwayFailure InvalidRequest that names all words for which there is none, or more than one build
  */
 export async function chooseResults(store: Store, words: readonly string[]): Promise<BuildResult[]> {
-  const all = await publishedResults(store, 'results/');
+  const all = rebuildsLast(await publishedResults(store, 'results/'));
   const wrong: string[] = [];
   const chosen = words.flatMap((word) => {
     const found = newestGood(word, all);
@@ -30,7 +30,7 @@ export async function chooseResults(store: Store, words: readonly string[]): Pro
 /** The newest good result of each package and architecture. */
 export async function latestResults(store: Store): Promise<BuildResult[]> {
   const newest = new Map<string, BuildResult>();
-  for (const result of await publishedResults(store, 'results/')) {
+  for (const result of rebuildsLast(await publishedResults(store, 'results/'))) {
     const key = `${result.package.name} ${result.request.architecture}`;
     if (result.outcome === 'succeeded' && !newest.has(key)) newest.set(key, result);
   }
@@ -40,7 +40,13 @@ export async function latestResults(store: Store): Promise<BuildResult[]> {
   });
 }
 
-/** What to say, where there is none. `all` is sorted newest first. */
+/** A rebuild of what is old comes after what was built in its own right, however late it was. */
+function rebuildsLast(all: readonly BuildResult[]): BuildResult[] {
+  const isRebuild = ({ request }: BuildResult) => request.lock !== undefined;
+  return [...all.filter((result) => !isRebuild(result)), ...all.filter(isRebuild)];
+}
+
+/** What to say, where there is none. `all` is sorted newest first, rebuilds last. */
 function newestGood(word: string, all: readonly BuildResult[]): BuildResult | string {
   const fitting = all.filter((result) => fits(word.replace(/^build\//, ''), result));
   if (fitting.length === 0)

@@ -32,6 +32,16 @@ test('builds are chosen by package (the newest good one), by id and by its abbre
   expect((await latestResults(store)).map(({ run }) => run).sort()).toEqual([good.run, other.run].sort());
 });
 
+test('a rebuild of an old version is not the newest, but is chosen by its id, or where there is no other', async () => {
+  const { store, good } = await setting();
+  const lock = 'a'.repeat(64);
+  const again = await putResult(store, { name: 'hello', version: '1', startedAt: day(9), request: { lock } });
+  const only = await putResult(store, { name: 'only', startedAt: day(9), request: { lock } });
+  const chosen = await chooseResults(store, ['hello', again.build, 'only']);
+  expect(chosen.map(({ run }) => run)).toEqual([good.run, again.run, only.run]);
+  expect((await latestResults(store)).map(({ run }) => run)).not.toContain(again.run);
+});
+
 test('what cannot be published is named, all of it', async () => {
   const { store, failed } = await setting();
   await expect(
