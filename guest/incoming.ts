@@ -59,9 +59,9 @@ export async function writeIncoming(
     ...[`--owner=${owner}`, `--group=${owner}`, '--numeric-owner', '--mode=u=rwX,go=rX', `--mtime=@${TIME}`],
     ...['--format=gnu', '--sort=name', '--dereference', '--hard-dereference'],
   ];
-  // What a killed worker leaves must not go on writing into what the next attempt uses.
   const argv = ['-c', '-b', `${RECORD / 512}`, ...metadata, '-C', aside, '.'];
   try {
+    // What a killed worker leaves must not go on writing into what the next attempt uses.
     await run(['setpriv', '--pdeathsig', 'KILL', '--', 'sh', '-c', WRITE, 'sh', swap, ...argv], {
       signal,
       timeout: 3_600_000,

@@ -15,6 +15,12 @@ export interface TimedRun {
   exitCode: number;
 }
 
+/** Before the words of a peer that mounts: its mounts are gone with it, and so are the processes that it starts. */
+export const OWN_NAMESPACES = [
+  ...['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'],
+  ...['--propagation', 'private'],
+] as const;
+
 /**
  * Runs a peer's command, its output as a log whose lines are timed as they come. All of it is also kept in a file.
  * @param timeoutSeconds then it and all that it started are killed

@@ -1,7 +1,7 @@
 import { access, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Inputs } from './inputs.ts';
-import { runTimed, type TimedLine } from './lines.ts';
+import { OWN_NAMESPACES, runTimed, type TimedLine } from './lines.ts';
 import { layOutForObs, type ObsInputs } from './obs-build-inputs.ts';
 import type { Bench, Peer, Spans } from './peer.ts';
 import { lastLines } from './sbuild.ts';
@@ -59,17 +59,7 @@ async function build(
   const root = join(work, 'root');
   const ran = await runTimed(
     [
-      // Its mounts are gone with it, and so are the processes that it starts.
-      ...[
-        'unshare',
-        '--mount',
-        '--pid',
-        '--fork',
-        '--kill-child',
-        '--mount-proc',
-        '--propagation',
-        'private',
-      ],
+      ...OWN_NAMESPACES,
       ...[join(checkout, 'build'), '--clean', '--no-checks', '--logfile', join(work, 'build.log')],
       ...[
         '--root',

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { run } from '../../host/run.ts';
 import type { LockedPackage } from '../../schema/lock.ts';
 import type { Inputs } from './inputs.ts';
-import { runTimed, type TimedLine } from './lines.ts';
+import { OWN_NAMESPACES, runTimed, type TimedLine } from './lines.ts';
 import type { Bench, Peer, Spans } from './peer.ts';
 
 const USER = 'sbuild';
@@ -155,17 +155,7 @@ async function build(inputs: Inputs, work: string, tarball: string): Promise<Spa
   const parallel = inputs.request.resources.cpus;
   const ran = await runTimed(
     [
-      // Its mounts are gone with it, and so are the processes that it starts.
-      ...[
-        'unshare',
-        '--mount',
-        '--pid',
-        '--fork',
-        '--kill-child',
-        '--mount-proc',
-        '--propagation',
-        'private',
-      ],
+      ...OWN_NAMESPACES,
       ...['sh', '-c', ENTER, 'enter', subordinate, tarball, chroot],
       ...['setpriv', `--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups', 'sbuild'],
       ...['--chroot-mode=unshare', `--chroot=${chroot}`, '--dist=stable', '--verbose', `-j${parallel}`],

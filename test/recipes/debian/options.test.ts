@@ -79,7 +79,7 @@ test.each<[object, string]>([
   [pin({ priority: 40_000 }), 'pins[0].priority: '],
   [pin({ priority: 1.5 }), 'pins[0].priority: '],
   [{ debugPackages: 'no' }, 'debugPackages: '],
-  [{ ccache: '/root/.ccache' }, 'ccache: must be a SHA-256'],
+  [{ ccache: '/home/me/.ccache' }, 'ccache: must be a SHA-256'],
   [{ extraPackages: ['foo (>= 1)'] }, 'extraPackages[0]: must be a Debian package name'],
   [{ extraPackages: ['foo, bar'] }, 'extraPackages[0]: must be a Debian package name'],
 ])('refuses %j', (options, said) => {

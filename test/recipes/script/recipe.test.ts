@@ -41,13 +41,9 @@ test('a script that names its interpreter is run by it', () => {
 });
 
 test('variables reach the script alone, not what makes its process the builder’s', () => {
-  const plan = planOf({ environment: { LD_PRELOAD: '/build/work/evil.so', A: 'b c' } });
+  const plan = planOf({ environment: { LD_PRELOAD: '/build/evil.so', A: 'b c' } });
   for (const { env } of plan.build) expect(env).not.toHaveProperty('LD_PRELOAD');
-  expect(plan.build[1]?.argv.slice(0, 3)).toEqual([
-    '/usr/bin/env',
-    'LD_PRELOAD=/build/work/evil.so',
-    'A=b c',
-  ]);
+  expect(plan.build[1]?.argv.slice(0, 3)).toEqual(['/usr/bin/env', 'LD_PRELOAD=/build/evil.so', 'A=b c']);
 });
 
 test('nothing of a request becomes part of a text for the shell', () => {
